@@ -1,0 +1,143 @@
+//! [`Key`]: the name of an entry as a backend sees it.
+
+mod into_key;
+mod writer;
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+pub use self::into_key::IntoKey;
+pub use self::writer::KeyWriter;
+use crate::{Error, ErrorCode, Result};
+
+/// The name of an entry as a backend sees it: `[t:{tenant}:]{namespace}:{parts}`.
+///
+/// # What a backend may rely on
+/// 1. 1 to [`Key::MAX_LEN`] bytes, each one of `A-Z a-z 0-9 _ . : -`. No white space, no control bytes, no braces (a Redis
+///    Cluster would hash only what is between them).
+/// 2. It never ends in `:lock`, so that name is free for a backend's own locks.
+/// 3. Keys compare byte for byte; there is no normalisation.
+///
+/// Cloning is cheap. `Debug` shows the key shortened, for a key may hold what identifies a person; `Display` is left out
+/// for that reason, so say [`as_str`](Self::as_str) where the whole key is meant.
+#[derive(Clone)]
+pub struct Key(Arc<str>);
+
+impl Key {
+    /// The longest key, in bytes. Memcached's limit, the lowest among common stores.
+    pub const MAX_LEN: usize = 250;
+
+    /// Checks `text` and takes it as a key.
+    ///
+    /// The engine builds keys from parts and never fails here; this is for backends' own tests, for tools, and for keys
+    /// that come from elsewhere.
+    ///
+    /// # Errors
+    /// E042 if `text` is empty, longer than [`MAX_LEN`](Self::MAX_LEN), holds another character or ends in `:lock`.
+    pub fn new(text: &str) -> Result<Self> {
+        check("key", text)?;
+        if text.ends_with(":lock") {
+            return Err(Error::new(ErrorCode::E042, "key: ends in \":lock\", which is kept for locks"));
+        }
+        Ok(Self(Arc::from(text)))
+    }
+
+    /// The whole key. Do not log it: see [`redacted`](Self::redacted).
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The key as it may be shown: what stands before the last `:` of its first part, then a 64-bit digest of the whole.
+    ///
+    /// The digest is FNV-1a: stable across processes, so that two log lines can be matched, and not a secret-keeping hash
+    /// (a guessed key can be confirmed by it).
+    #[must_use]
+    pub fn redacted(&self) -> String {
+        let namespace = self.0.split_once(':').map_or("", |(first, _)| first);
+        let mut digest = 0xcbf2_9ce4_8422_2325_u64;
+        for byte in self.0.bytes() {
+            digest = (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        format!("{namespace}:#{digest:016x}")
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({})", self.redacted())
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+
+/// The start that all keys of one namespace (of one tenant) share: `[t:{tenant}:]{namespace}:`.
+///
+/// It ends in `:`, and namespaces and tenants contain none, so no prefix is the start of another namespace's.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyPrefix(Arc<str>);
+
+impl KeyPrefix {
+    /// Checks `text` and takes it as a prefix.
+    ///
+    /// # Errors
+    /// E042 if `text` is not 2 to [`Key::MAX_LEN`] bytes of a key's alphabet ending in `:`.
+    pub fn new(text: &str) -> Result<Self> {
+        check("key prefix", text)?;
+        if text.len() < 2 || !text.ends_with(':') {
+            return Err(Error::new(ErrorCode::E042, format!("key prefix: expected an end in \":\", got {text:?}")));
+        }
+        Ok(Self(Arc::from(text)))
+    }
+
+    /// The whole prefix.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether `key` is one of those that the prefix names.
+    #[must_use]
+    pub fn covers(&self, key: &Key) -> bool {
+        key.0.starts_with(&*self.0)
+    }
+}
+
+fn check(what: &str, text: &str) -> Result<()> {
+    if text.is_empty() || text.len() > Key::MAX_LEN {
+        let message = format!("{what}: expected 1 to {} bytes, got {}", Key::MAX_LEN, text.len());
+        return Err(Error::new(ErrorCode::E042, message));
+    }
+    match text.char_indices().find(|&(_, c)| !(c.is_ascii_alphanumeric() || "_.:-".contains(c))) {
+        Some((at, c)) => {
+            let message = format!("{what}: expected only A-Z a-z 0-9 _ . : -, got {c:?} at byte {at}");
+            Err(Error::new(ErrorCode::E042, message))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,20 @@
+//! The contracts of CacheKit and its engine.
+//!
+//! - Without features this crate is the contracts alone: [`Backend`], [`Serializer`], [`Transform`], [`KeyProvider`],
+//!   [`ResiliencePolicy`], [`Clock`] and the words that they speak. That is what a plug-in depends on.
+//! - With the feature `engine` it has the cache itself.
+
+mod contract;
+
+pub use contract::abilities::{
+    Abilities, Acquired, Change, Clearable, Counting, Expiring, FenceToken, Fenced, Watch, Watchable,
+};
+pub use contract::backend::{Backend, Entry, Health, Limits, Remaining, SetOptions, Write};
+pub use contract::clock::{Clock, Moment, UnixTime};
+pub use contract::error::{BackendFault, Error, ErrorClass, ErrorCode, ErrorKind, Explanation, Operation, Result};
+pub use contract::key::{IntoKey, Key, KeyPrefix, KeyWriter};
+pub use contract::key_provider::{KeyProvider, KeyRing, MasterKey};
+pub use contract::policy::{Admission, Call, Next, Outcome, ResiliencePolicy, Verdict};
+pub use contract::serializer::{Format, Serializer};
+pub use contract::transform::{Applied, EntryContext, Transform, TransformKind};
+pub use contract::ttl::{NonZeroDuration, Ttl};

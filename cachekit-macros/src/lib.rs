@@ -1,0 +1,2 @@
+//! To be filled.
+use proc_macro as _;
