@@ -5,6 +5,8 @@
 //! - With the feature `engine` it has the cache itself.
 
 mod contract;
+#[cfg(feature = "engine")]
+pub mod entry;
 
 pub use contract::abilities::{
     Abilities, Acquired, Change, Clearable, Counting, Expiring, FenceToken, Fenced, Watch, Watchable,
