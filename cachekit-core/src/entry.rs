@@ -11,6 +11,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
+pub use self::layout::HeaderBytes;
 pub use self::undecodable::{Look, Undecodable};
 use crate::{Error, ErrorCode, Key, Result, UnixTime};
 
@@ -182,8 +183,6 @@ impl Header {
         Bytes::from(entry)
     }
 }
-
-pub use self::layout::HeaderBytes;
 
 impl fmt::Debug for Protection {
     /// The fingerprint is no secret: it says which key is needed.
