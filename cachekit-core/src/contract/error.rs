@@ -1,7 +1,13 @@
 //! [`Error`]: what went wrong, under a code of the catalogue.
 
+#[macro_use]
 mod catalogue;
+mod class;
 mod code;
+mod explanation;
+mod fault;
+mod operation;
+mod reference;
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -9,7 +15,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::code::{ErrorClass, ErrorCode, ErrorKind, Explanation};
+pub use self::class::{ErrorClass, ErrorKind};
+pub use self::code::ErrorCode;
+pub use self::explanation::Explanation;
+pub use self::fault::BackendFault;
+pub use self::operation::Operation;
 use crate::Key;
 
 /// The result of everything in CacheKit that can fail.
@@ -18,11 +28,13 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What went wrong: a [code](ErrorCode) with its class and kind, the operation, the backend and the chain of causes.
 ///
 /// - Cloning is cheap and shares everything: one failed load is handed to all who waited for it.
-/// - `Display` is one line: code, class, what happened with the figures that matter, then backend and operation. The
+/// - `Display` is one line: code, class, what happened with the figures that matter, then backend, operation and key. The
 ///   causes are left to [`source`](StdError::source), so that a reporter walking the chain prints each of them once.
+/// - It stays one line whatever a server says: line ends, control characters and characters that reverse the direction of
+///   text are escaped in messages and names, and what exceeds [`MAX_MESSAGE`](Self::MAX_MESSAGE) is cut.
 /// - Neither `Display` nor `Debug` shows a key in full, a value, a password, an API key or a master key, as long as
 ///   messages are built from figures and names and sources are scrubbed before they are attached. Whoever makes an
-///   `Error` owes that.
+///   `Error` owes that. `Debug` shows causes by their `Display` only: a driver's `Debug` often tells more.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
@@ -34,25 +46,52 @@ struct Inner {
     backend: Option<Cow<'static, str>>,
     key: Option<ShortKey>,
     retry_after: Option<Duration>,
-    retryable: Option<bool>,
+    not_retryable: bool,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
+    /// The most bytes that are kept of a message; of a longer one the end is cut, and the message says so.
+    pub const MAX_MESSAGE: usize = 1_024;
+
     /// Makes an error of `code`. `message` says what was attempted and what came instead, with the figures that matter,
     /// on one line and without secrets; the code's own sentence stands in the catalogue and need not be repeated.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Arc::new(Inner {
             code,
-            message: message.into(),
+            message: one_line(message.into()),
             operation: None,
             backend: None,
             key: None,
             retry_after: None,
-            retryable: None,
+            not_retryable: false,
             source: None,
         }))
+    }
+
+    /// Makes the error of a value that cannot be: `"{name}: expected {expected}, got {got}"`.
+    ///
+    /// Of a secret, `got` says what is wrong with it and never what it is: "19 characters", "a character that is not
+    /// hexadecimal".
+    ///
+    /// ```
+    /// use cachekit_core::{Error, ErrorCode};
+    ///
+    /// let error = Error::invalid(ErrorCode::E041, "CACHEKIT_TIMEOUT", "seconds above zero", format_args!("{:?}", "5s"));
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     r#"E041 ConfigurationError: CACHEKIT_TIMEOUT: expected seconds above zero, got "5s""#,
+    /// );
+    /// ```
+    #[must_use]
+    pub fn invalid(
+        code: ErrorCode,
+        name: impl fmt::Display,
+        expected: impl fmt::Display,
+        got: impl fmt::Display,
+    ) -> Self {
+        Self::new(code, format!("{name}: expected {expected}, got {got}"))
     }
 
     /// Makes the error of a backend: a plug-in says what kind of trouble it met and never picks a number.
@@ -82,10 +121,10 @@ impl Error {
     /// Names the backend that failed: "redis", "redb".
     #[must_use]
     pub fn with_backend(self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.map(|inner| inner.backend = Some(name.into()))
+        self.map(|inner| inner.backend = Some(one_line(name.into())))
     }
 
-    /// Says which key was concerned. Only the namespace and a short digest of the rest are kept.
+    /// Says which key was concerned. Only its [shortened form](Key::redacted) is kept.
     #[must_use]
     pub fn with_key(self, key: &Key) -> Self {
         let short = ShortKey(key.redacted());
@@ -102,7 +141,7 @@ impl Error {
     /// that will not change.
     #[must_use]
     pub fn not_retryable(self) -> Self {
-        self.map(|inner| inner.retryable = Some(false))
+        self.map(|inner| inner.not_retryable = true)
     }
 
     /// Attaches the cause. It must not show secrets: scrub URLs and keys from a driver's error first.
@@ -133,7 +172,7 @@ impl Error {
     /// Whether the same call may succeed when repeated. Whether it may *be* repeated is up to the operation.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        self.0.retryable.unwrap_or_else(|| self.0.code.is_retryable())
+        self.0.code.is_retryable() && !self.0.not_retryable
     }
 
     /// Whether a circuit breaker counts this as a failure of the backend.
@@ -169,104 +208,6 @@ impl Error {
     fn map(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         change(Arc::make_mut(&mut self.0));
         self
-    }
-}
-
-/// The kind of trouble a backend met, from which the code follows (E060 to E066).
-///
-/// Redis has codes of its own (E010 to E015); every other backend speaks through these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum BackendFault {
-    /// The credentials were refused: E060.
-    Authentication,
-    /// The server asks for fewer calls: E061. Say for how long with [`Error::with_retry_after`].
-    Throttled,
-    /// The server failed, and may recover: E062.
-    Server,
-    /// The call can never succeed as it is: E063.
-    Permanent,
-    /// No answer within the time allowed: E064.
-    Timeout,
-    /// Not reached, or cut off in mid-call: E065.
-    Unreachable,
-    /// Anything else: E066. Neither retried nor counted by a breaker.
-    Unknown,
-}
-
-impl BackendFault {
-    /// The code that stands for this kind of trouble.
-    #[must_use]
-    pub fn code(self) -> ErrorCode {
-        match self {
-            Self::Authentication => ErrorCode::E060,
-            Self::Throttled => ErrorCode::E061,
-            Self::Server => ErrorCode::E062,
-            Self::Permanent => ErrorCode::E063,
-            Self::Timeout => ErrorCode::E064,
-            Self::Unreachable => ErrorCode::E065,
-            Self::Unknown => ErrorCode::E066,
-        }
-    }
-}
-
-/// What was being done when an error arose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "each is the method of the same name")]
-pub enum Operation {
-    Acquire,
-    Clear,
-    Close,
-    Connect,
-    Delete,
-    DeleteMany,
-    Epoch,
-    Exists,
-    Expire,
-    Get,
-    GetMany,
-    Health,
-    Load,
-    Release,
-    Renew,
-    Set,
-    SetMany,
-    Ttl,
-    Watch,
-}
-
-impl Operation {
-    /// The name in lower case, as in logs and metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Acquire => "acquire",
-            Self::Clear => "clear",
-            Self::Close => "close",
-            Self::Connect => "connect",
-            Self::Delete => "delete",
-            Self::DeleteMany => "delete_many",
-            Self::Epoch => "epoch",
-            Self::Exists => "exists",
-            Self::Expire => "expire",
-            Self::Get => "get",
-            Self::GetMany => "get_many",
-            Self::Health => "health",
-            Self::Load => "load",
-            Self::Release => "release",
-            Self::Renew => "renew",
-            Self::Set => "set",
-            Self::SetMany => "set_many",
-            Self::Ttl => "ttl",
-            Self::Watch => "watch",
-        }
-    }
-}
-
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
@@ -308,8 +249,15 @@ impl fmt::Debug for Error {
         if let Some(key) = &self.0.key {
             debug.field("key", &key.0);
         }
-        if let Some(source) = &self.0.source {
-            debug.field("source", source);
+        if let Some(after) = self.0.retry_after {
+            debug.field("retry_after", &after);
+        }
+        if self.0.not_retryable {
+            debug.field("not_retryable", &true);
+        }
+        if self.0.source.is_some() {
+            let causes = std::iter::successors(self.source(), |&cause| cause.source());
+            debug.field("causes", &causes.map(ToString::to_string).collect::<Vec<_>>());
         }
         debug.finish()
     }
@@ -324,3 +272,26 @@ impl StdError for Error {
 /// A key as it may be shown: [`Key::redacted`].
 #[derive(Clone)]
 struct ShortKey(String);
+
+/// `text` as one line of bounded length that a terminal and a log show as it is.
+fn one_line(text: Cow<'static, str>) -> Cow<'static, str> {
+    if text.len() <= Error::MAX_MESSAGE && !text.contains(breaks_a_line) {
+        return text;
+    }
+    let mut line = String::with_capacity(text.len().min(Error::MAX_MESSAGE));
+    for (at, c) in text.char_indices() {
+        if at >= Error::MAX_MESSAGE {
+            let rest = text.len() - at;
+            line.push_str(&format!(".. ({rest} bytes more)"));
+            break;
+        }
+        if breaks_a_line(c) { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    Cow::Owned(line)
+}
+
+/// Control characters, the line ends of Unicode, and the marks that change the direction of text.
+fn breaks_a_line(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
