@@ -49,18 +49,25 @@ impl Key {
         &self.0
     }
 
-    /// The key as it may be shown: what stands before the last `:` of its first part, then a 64-bit digest of the whole.
+    /// The key as it may be shown: its namespace, then a digest of the whole: `users:#8d1d…`, 16 digits.
     ///
-    /// The digest is FNV-1a: stable across processes, so that two log lines can be matched, and not a secret-keeping hash
-    /// (a guessed key can be confirmed by it).
+    /// Of a key divided by tenant, `t:{tenant}:{namespace}:{parts}`, the tenant is left out, since it may name a person or
+    /// a customer: `t:*:users:#…`. A key without a namespace is its digest alone.
+    ///
+    /// The digest is FNV-1a, 64 bits: stable across processes, so that two log lines can be matched, and not a
+    /// secret-keeping hash (a guessed key can be confirmed by it).
     #[must_use]
     pub fn redacted(&self) -> String {
-        let namespace = self.0.split_once(':').map_or("", |(first, _)| first);
         let mut digest = 0xcbf2_9ce4_8422_2325_u64;
         for byte in self.0.bytes() {
             digest = (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
-        format!("{namespace}:#{digest:016x}")
+        let mut segments = self.0.split(':');
+        match (segments.next(), segments.next(), segments.next(), segments.next()) {
+            (Some("t"), Some(_tenant), Some(namespace), Some(_)) => format!("t:*:{namespace}:#{digest:016x}"),
+            (Some("t"), ..) | (_, None, ..) => format!("#{digest:016x}"),
+            (namespace, ..) => format!("{}:#{digest:016x}", namespace.unwrap_or_default()),
+        }
     }
 }
 
