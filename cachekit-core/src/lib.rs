@@ -7,6 +7,14 @@
 mod contract;
 #[cfg(feature = "engine")]
 pub mod entry;
+#[cfg(feature = "engine")]
+mod manual_clock;
+#[cfg(feature = "engine")]
+mod memory;
+#[cfg(feature = "engine")]
+mod sync;
+#[cfg(feature = "engine")]
+mod system_clock;
 
 pub use contract::abilities::{
     Abilities, Acquired, Change, Clearable, Counting, Expiring, FenceToken, Fenced, Watch, Watchable,
@@ -20,3 +28,10 @@ pub use contract::policy::{Admission, Call, Next, Outcome, ResiliencePolicy, Ver
 pub use contract::serializer::{Format, Serializer};
 pub use contract::transform::{Applied, EntryContext, Transform, TransformKind};
 pub use contract::ttl::{NonZeroDuration, Ttl};
+
+#[cfg(feature = "engine")]
+pub use manual_clock::ManualClock;
+#[cfg(feature = "engine")]
+pub use memory::{MemoryBackend, MemoryBackendBuilder};
+#[cfg(feature = "engine")]
+pub use system_clock::SystemClock;

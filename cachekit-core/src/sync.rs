@@ -1,0 +1,40 @@
+//! The locks and atomics of the engine: std's, or shuttle's where interleavings are explored (feature `_shuttle`).
+
+#[cfg(feature = "_shuttle")]
+use shuttle::sync as imp;
+#[cfg(not(feature = "_shuttle"))]
+use std::sync as imp;
+use std::sync::PoisonError;
+
+pub(crate) use imp::{Arc, MutexGuard, atomic};
+
+/// A mutex that goes on after a panic of its holder: what it guards is kept whole at every step that can panic.
+#[derive(Debug, Default)]
+pub(crate) struct Mutex<T>(imp::Mutex<T>);
+
+impl<T> Mutex<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(imp::Mutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(all(test, not(feature = "_shuttle")))]
+mod tests {
+    use super::{Arc, Mutex};
+
+    #[test]
+    fn a_panic_of_one_holder_does_not_spoil_the_lock() {
+        let shared = Arc::new(Mutex::new(1));
+        let other = Arc::clone(&shared);
+        let panicked = std::thread::spawn(move || {
+            let _guard = other.lock();
+            panic!("while holding the lock");
+        });
+        assert!(panicked.join().is_err());
+        assert_eq!(*shared.lock(), 1);
+    }
+}
