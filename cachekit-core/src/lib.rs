@@ -6,6 +6,8 @@
 
 mod contract;
 #[cfg(feature = "engine")]
+mod engine;
+#[cfg(feature = "engine")]
 pub mod entry;
 #[cfg(feature = "engine")]
 mod manual_clock;
@@ -28,6 +30,14 @@ pub use contract::policy::{Admission, Call, Next, Outcome, ResiliencePolicy, Ver
 pub use contract::serializer::{Format, Serializer};
 pub use contract::transform::{Applied, EntryContext, Transform, TransformKind};
 pub use contract::ttl::{NonZeroDuration, Ttl};
+#[cfg(feature = "engine")]
+pub use engine::{
+    Cache, CacheBuilder, Entropy, Invalidation, LoadError, Loaded, LoadedOption, Namespace, NamespaceBuilder, Stats,
+    Status, SystemEntropy, TenantNamespaces, TenantNamespacesBuilder,
+};
+#[cfg(feature = "engine")]
+#[doc(hidden)]
+pub use engine::{ErrorSharing, LoadFailure, NotShared, Shared, SharedByArc};
 
 #[cfg(feature = "engine")]
 pub use manual_clock::ManualClock;

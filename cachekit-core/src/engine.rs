@@ -1,0 +1,28 @@
+//! The engine: what turns a backend and a serializer into a cache.
+
+mod cache;
+mod codec;
+mod entropy;
+mod l1;
+mod load_error;
+mod loaded;
+mod namespace;
+mod outage;
+mod place;
+mod repair;
+mod settings;
+mod stats;
+mod status;
+mod tasks;
+mod traffic;
+
+pub use self::cache::{Cache, CacheBuilder};
+pub use self::entropy::{Entropy, SystemEntropy};
+pub use self::load_error::LoadError;
+pub use self::loaded::{Loaded, LoadedOption};
+pub use self::namespace::{
+    ErrorSharing, Invalidation, LoadFailure, Namespace, NamespaceBuilder, NotShared, Shared, SharedByArc,
+    TenantNamespaces, TenantNamespacesBuilder,
+};
+pub use self::stats::Stats;
+pub use self::status::Status;

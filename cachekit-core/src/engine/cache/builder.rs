@@ -1,0 +1,145 @@
+//! [`CacheBuilder`]: how a cache is put together.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Cache, Engine};
+use crate::engine::entropy::{Entropy, SystemEntropy};
+use crate::engine::l1::L1;
+use crate::engine::outage::Outage;
+use crate::engine::repair::Repairs;
+use crate::engine::settings::Settings;
+use crate::engine::tasks::Tasks;
+use crate::sync::Mutex;
+use crate::sync::atomic::AtomicBool;
+use crate::{Backend, Clock, Error, ErrorCode, Result, SystemClock, Ttl};
+
+/// How a cache is put together: [`Cache::builder`].
+#[must_use = "a builder does nothing until `build`"]
+pub struct CacheBuilder<F> {
+    backend: Option<Arc<dyn Backend>>,
+    clock: Option<Arc<dyn Clock>>,
+    entropy: Option<Arc<dyn Entropy>>,
+    l1_bytes: u64,
+    max_value: usize,
+    settings: Settings,
+    format: PhantomData<fn() -> F>,
+}
+
+impl<F> CacheBuilder<F> {
+    pub(super) fn new() -> Self {
+        Self {
+            backend: None,
+            clock: None,
+            entropy: None,
+            l1_bytes: DEFAULT_L1_BYTES,
+            max_value: DEFAULT_MAX_VALUE,
+            settings: Settings::default(),
+            format: PhantomData,
+        }
+    }
+
+    /// Stores values in `backend` beside L1. Without one they live in L1 alone.
+    pub fn backend(mut self, backend: impl Backend) -> Self {
+        self.backend = Some(Arc::new(backend));
+        self
+    }
+
+    /// How many bytes L1 may take, for all namespaces together. 100 MiB unless said otherwise.
+    ///
+    /// Counted are keys, encoded lengths (or what a weigher says) and a fixed overhead per entry. L1 is divided into four
+    /// shards per core; a value larger than one of them is not kept.
+    pub fn l1_bytes(mut self, bytes: u64) -> Self {
+        self.l1_bytes = bytes;
+        self
+    }
+
+    /// The largest entry, header included, that is stored or accepted from a backend. 100 MiB unless said otherwise; the
+    /// backend's own limit applies if it is lower.
+    pub fn max_value(mut self, bytes: usize) -> Self {
+        self.max_value = bytes;
+        self
+    }
+
+    /// How long values live in namespaces that say nothing. Five minutes unless said otherwise.
+    pub fn ttl(mut self, ttl: Ttl) -> Self {
+        self.settings.ttl = ttl;
+        self
+    }
+
+    /// For how long at most a copy of what the backend holds is served from L1, in namespaces that say nothing. This bounds
+    /// how long a value is served here that another process has replaced. 30 seconds unless said otherwise.
+    pub fn l1_ttl(mut self, l1_ttl: Duration) -> Self {
+        self.settings.l1_ttl = l1_ttl;
+        self
+    }
+
+    /// How long one call of the backend may take, in namespaces that say nothing. The backend's own limits apply in any case.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.settings.timeout = Some(timeout);
+        self
+    }
+
+    /// Takes time from `clock`. The system's unless said otherwise.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// Takes randomness from `entropy`. The system's unless said otherwise.
+    pub fn entropy(mut self, entropy: impl Entropy) -> Self {
+        self.entropy = Some(Arc::new(entropy));
+        self
+    }
+
+    /// Builds the cache. No I/O.
+    ///
+    /// # Errors
+    /// E044 for a budget, a size or a time limit of zero.
+    pub fn build(self) -> Result<Cache<F>> {
+        let zero = |name| Err(Error::invalid(ErrorCode::E044, name, "more than zero", "zero"));
+        if self.l1_bytes == 0 {
+            return zero("l1_bytes");
+        }
+        if self.max_value == 0 {
+            return zero("max_value");
+        }
+        if self.settings.timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return zero("timeout");
+        }
+        let max_value = self.backend.as_ref().and_then(|backend| backend.limits().max_value).unwrap_or(usize::MAX);
+        // Not one of the atomics that are explored: the numbers only have to differ.
+        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+        Ok(Cache::from_engine(Engine {
+            id: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+            l1: Arc::new(L1::new(self.l1_bytes)),
+            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+            entropy: self.entropy.unwrap_or_else(|| Arc::new(SystemEntropy)),
+            defaults: self.settings,
+            max_value: self.max_value.min(max_value),
+            outage: Outage::default(),
+            tasks: Tasks::default(),
+            repairs: Repairs::default(),
+            backend: self.backend,
+            enabled: AtomicBool::new(true),
+            closed: AtomicBool::new(false),
+            namespaces: Mutex::default(),
+        }))
+    }
+}
+
+impl<F> fmt::Debug for CacheBuilder<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CacheBuilder")
+            .field("backend", &self.backend)
+            .field("l1_bytes", &self.l1_bytes)
+            .field("max_value", &self.max_value)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+const DEFAULT_L1_BYTES: u64 = 100 << 20;
+const DEFAULT_MAX_VALUE: usize = 100 << 20;

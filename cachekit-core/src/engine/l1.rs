@@ -1,0 +1,127 @@
+//! [`L1`]: values of this process, decoded, in one store with one budget of bytes.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
+use smallvec::SmallVec;
+
+use crate::Moment;
+
+/// Under what a value is found: the number of the namespace, then the parts of the key. Short ones need no allocation.
+pub(crate) type LocalKey = SmallVec<[u8; 24]>;
+
+/// What every entry is taken to weigh beyond its value: key, slot and the store's own bookkeeping.
+pub(crate) const OVERHEAD: u64 = 128;
+
+/// Values of all namespaces, decoded, in one store with one budget of bytes.
+///
+/// It knows nothing of time beyond the end that each slot carries: whoever looks up compares. Values leave it outside its
+/// locks, because dropping one runs code of its type.
+pub(crate) struct L1 {
+    store: quick_cache::sync::Cache<LocalKey, Slot, ByWeight, foldhash::fast::RandomState, Evicted>,
+    capacity: u64,
+}
+
+/// A value in L1.
+#[derive(Clone)]
+pub(crate) struct Slot {
+    /// The value, or nothing where it is known that there is none.
+    pub(crate) value: Option<Arc<dyn Any + Send + Sync>>,
+    /// From when on it is not served.
+    pub(crate) ends: Moment,
+    /// What it weighs, in bytes.
+    pub(crate) weight: u64,
+}
+
+impl L1 {
+    /// Makes room for `capacity` bytes. An entry that is larger than a shard's part of that is not kept.
+    pub(crate) fn new(capacity: u64) -> Self {
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(usize::try_from(capacity / 1024).unwrap_or(usize::MAX).clamp(64, 65_536))
+            .weight_capacity(capacity)
+            .build()
+            .expect("both figures that the options need are set");
+        let store = quick_cache::sync::Cache::with_options(options, ByWeight, Default::default(), Evicted);
+        Self { store, capacity }
+    }
+
+    /// What is kept under `key`, past its end or not.
+    #[inline]
+    pub(crate) fn get(&self, key: &[u8]) -> Option<Slot> {
+        self.store.get(key)
+    }
+
+    /// Keeps `slot`. What had to leave for it is handed back, to be dropped outside the caller's locks.
+    #[must_use = "dropping values runs foreign code: first give back the locks"]
+    pub(crate) fn insert(&self, key: LocalKey, slot: Slot) -> Leaving {
+        let mut leaving = Leaving::default();
+        self.store.insert_with_lifecycle(key, slot, &mut leaving);
+        leaving
+    }
+
+    /// Gives up what is kept under `key`.
+    #[must_use = "dropping values runs foreign code: first give back the locks"]
+    pub(crate) fn remove(&self, key: &[u8]) -> Option<Slot> {
+        self.store.remove(key).map(|(_, slot)| slot)
+    }
+
+    /// Gives up every value whose key begins with `prefix`. Walks over all that is kept.
+    pub(crate) fn remove_under(&self, prefix: &[u8]) {
+        let keys: Vec<LocalKey> = self.store.iter().map(|(key, _)| key).filter(|key| key.starts_with(prefix)).collect();
+        for key in keys {
+            drop(self.remove(&key));
+        }
+    }
+
+    /// Gives up everything.
+    pub(crate) fn clear(&self) {
+        self.remove_under(&[]);
+    }
+
+    /// How many values are kept, those past their end included.
+    pub(crate) fn len(&self) -> usize {
+        self.store.len()
+    }
+
+    /// What they weigh, in bytes.
+    pub(crate) fn weight(&self) -> u64 {
+        self.store.weight()
+    }
+
+    /// The budget, in bytes.
+    pub(crate) fn capacity(&self) -> u64 {
+        self.capacity
+    }
+}
+
+impl fmt::Debug for L1 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("L1").field("len", &self.len()).field("weight", &self.weight()).finish_non_exhaustive()
+    }
+}
+
+/// What left the store, on its way to being dropped.
+pub(crate) type Leaving = SmallVec<[Slot; 2]>;
+
+#[derive(Clone, Debug)]
+struct ByWeight;
+
+impl Weighter<LocalKey, Slot> for ByWeight {
+    fn weight(&self, key: &LocalKey, slot: &Slot) -> u64 {
+        // A weight of zero would never be evicted.
+        slot.weight + key.len() as u64 + OVERHEAD
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Evicted;
+
+impl Lifecycle<LocalKey, Slot> for Evicted {
+    type RequestState = Leaving;
+
+    fn on_evict(&self, leaving: &mut Leaving, _key: LocalKey, slot: Slot) {
+        leaving.push(slot);
+    }
+}

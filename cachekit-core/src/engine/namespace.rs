@@ -1,0 +1,209 @@
+//! [`Namespace`]: what users hold: typed entries under one name.
+
+mod batch;
+mod builder;
+mod fence;
+mod load;
+mod load_many;
+mod read;
+mod tenants;
+mod write;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use self::builder::NamespaceBuilder;
+pub use self::load::{ErrorSharing, LoadFailure, NotShared, Shared, SharedByArc};
+pub use self::tenants::{TenantNamespaces, TenantNamespacesBuilder};
+pub use self::write::Invalidation;
+use super::cache::Engine;
+use super::codec::Codec;
+use super::l1::{LocalKey, Slot};
+use super::place::Place;
+use super::settings::Settings;
+use super::stats::{Recorder, Stats};
+use super::traffic::Traffic;
+use crate::{Backend, IntoKey, Key, KeyWriter, Moment, Remaining, Result, Ttl, UnixTime};
+
+/// Typed entries under one name: what users hold.
+///
+/// Opened with [`Cache::namespace`](crate::Cache::namespace) or [`Cache::local`](crate::Cache::local). A handle: cloning it is
+/// cheap, and clones see the same entries.
+///
+/// # Values
+/// They come as `Arc<T>`: a hit in L1 neither decodes nor copies, whatever the size. What a loader or a caller hands in
+/// may live for a time of its own: [`Loaded`](crate::Loaded).
+///
+/// # Errors
+/// Direct calls (`get`, `set`, `delete`, …) return the backend's error, named by code. The `get_or_load` family does not:
+/// whatever the trouble with the cache, the loader runs and its value arrives; the trouble shows in events and
+/// [`Status`](crate::Status).
+///
+/// # Cancellation
+/// Every future may be dropped at any point. A dropped write may still land, and no copy of the older value stays in L1; a
+/// dropped load lets the next caller who waits take over.
+///
+/// # Concurrency and ordering
+/// Any number of callers. Within the process: a look-up that begins after a `set` or `delete` was acknowledged never sees what was
+/// there before. Between processes see the consistency table in `ARCHITECTURE.md`.
+pub struct Namespace<T> {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) core: Arc<NamespaceCore<T>>,
+    pub(crate) place: Arc<Place>,
+    pub(crate) settings: Arc<Settings>,
+}
+
+/// What all handles of a namespace share.
+pub(crate) struct NamespaceCore<T> {
+    pub(crate) name: String,
+    pub(crate) id: u32,
+    /// `None` for values that stay in L1.
+    pub(crate) codec: Option<Codec<T>>,
+    /// Says what a value weighs in L1, if the encoded length is not to.
+    pub(crate) weigher: Option<Weigher<T>>,
+    /// Whether decoded values may be kept in L1. Not those that are encrypted at rest.
+    pub(crate) keeps_decoded: bool,
+    pub(crate) traffic: Arc<Traffic<T>>,
+    pub(crate) stats: Arc<Recorder>,
+}
+
+/// Says what a value weighs in L1, in bytes.
+pub(crate) type Weigher<T> = Arc<dyn Fn(&T) -> u64 + Send + Sync>;
+
+impl<T: Send + Sync + 'static> Namespace<T> {
+    /// The name it was opened under.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.core.name
+    }
+
+    /// The same entries, with another time to live for what this handle stores.
+    ///
+    /// ```
+    /// # use cachekit_core::{Cache, Ttl};
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// # let cache: Cache = Cache::builder().build()?;
+    /// let sessions = cache.local::<String>("sessions").open()?;
+    /// sessions.with_ttl(Ttl::secs(5)).set("token", "short-lived".to_owned()).await?;
+    /// # Ok::<_, cachekit_core::Error>(()) }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn with_ttl(&self, ttl: Ttl) -> Self {
+        let settings = Settings { ttl, none_ttl: None, ..Settings::clone(&self.settings) };
+        Self { settings: Arc::new(settings), ..self.clone() }
+    }
+
+    /// What has happened in this namespace so far, through all handles.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.core.stats.read()
+    }
+
+    /// The backend, unless values stay in L1.
+    pub(crate) fn backend(&self) -> Option<&Arc<dyn Backend>> {
+        self.core.codec.as_ref().and(self.engine.backend.as_ref())
+    }
+
+    /// The key in L1, built on the stack.
+    #[inline]
+    pub(crate) fn local_key<K: IntoKey + ?Sized>(&self, key: &K) -> KeyWriter {
+        self.place.local_key(key)
+    }
+
+    pub(crate) fn stored_key(&self, local: &[u8]) -> Result<Key> {
+        self.place.stored_key(local)
+    }
+
+    #[inline]
+    pub(crate) fn now(&self) -> Moment {
+        self.engine.clock.now()
+    }
+
+    pub(crate) fn wall(&self) -> UnixTime {
+        self.engine.clock.wall()
+    }
+
+    /// For how long a value lives that says `ttl` of itself, shortened by chance if the namespace wants that.
+    pub(crate) fn life(&self, ttl: Option<Ttl>, is_value: bool) -> Ttl {
+        let default = || if is_value { self.settings.ttl } else { self.settings.none_ttl.unwrap_or(self.settings.ttl) };
+        let ttl = ttl.unwrap_or_else(default);
+        match ttl.as_duration() {
+            Some(whole) if self.settings.jitter > 0.0 => {
+                #[expect(clippy::cast_precision_loss, reason = "53 bits of chance are plenty")]
+                let chance = (self.engine.entropy.next() >> 11) as f64 / (1_u64 << 53) as f64;
+                Ttl::try_from(whole.mul_f64(1.0 - self.settings.jitter * chance)).unwrap_or(ttl)
+            }
+            _ => ttl,
+        }
+    }
+
+    /// The slot of a value that the backend has for `remaining` from `asked` on, or `None` if it is not for L1.
+    pub(crate) fn slot(
+        &self,
+        value: Option<Arc<T>>,
+        remaining: Remaining,
+        asked: Moment,
+        encoded: usize,
+    ) -> Option<Slot> {
+        if !self.core.keeps_decoded {
+            return None;
+        }
+        let ends = match (remaining, self.backend()) {
+            (Remaining::Never, None) => Moment::FAR,
+            (Remaining::For(life), None) => asked + life,
+            (Remaining::For(life), Some(_)) => asked + life.min(self.settings.l1_ttl),
+            (Remaining::Never | Remaining::Unknown, _) => asked + self.settings.l1_ttl,
+        };
+        let weight = match (&self.core.weigher, &value) {
+            (Some(weigher), Some(value)) => weigher(value),
+            (None, Some(_)) if self.core.codec.is_none() => size_of::<T>() as u64,
+            _ => encoded as u64,
+        };
+        Some(Slot { value: value.map(|value| value as Arc<_>), ends, weight })
+    }
+
+    /// What L1 has under `local`, if it is live: a value, or the knowledge that there is none.
+    #[inline]
+    pub(crate) fn in_l1(&self, local: &[u8]) -> Option<Option<Arc<T>>> {
+        let slot = self.engine.l1.get(local)?;
+        self.is_live(&slot).then(|| typed(slot))
+    }
+
+    #[inline]
+    pub(crate) fn is_live(&self, slot: &Slot) -> bool {
+        // What never ends asks for no time.
+        slot.ends == Moment::FAR || slot.ends > self.now() + self.engine.clock.granularity()
+    }
+}
+
+impl<T> Clone for Namespace<T> {
+    fn clone(&self) -> Self {
+        Self {
+            engine: Arc::clone(&self.engine),
+            core: Arc::clone(&self.core),
+            place: Arc::clone(&self.place),
+            settings: Arc::clone(&self.settings),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Namespace<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Namespace")
+            .field("name", &self.core.name)
+            .field("codec", &self.core.codec)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The value in a slot. A key in L1 begins with the number of its namespace, which holds one type.
+#[inline]
+pub(crate) fn typed<T: Send + Sync + 'static>(slot: Slot) -> Option<Arc<T>> {
+    slot.value.and_then(|value| value.downcast().ok())
+}
+
+/// A key in L1 that outlives the stack.
+pub(crate) fn owned(writer: &KeyWriter) -> LocalKey {
+    LocalKey::from_slice(writer.as_bytes())
+}

@@ -1,0 +1,179 @@
+//! Many keys at once: looking up, storing, taking away.
+
+use std::sync::Arc;
+
+use super::read::Found;
+use super::{Namespace, owned};
+use crate::engine::l1::LocalKey;
+use crate::engine::loaded::Loaded;
+use crate::{Error, ErrorCode, IntoKey, Key, Operation, Remaining, Result, SetOptions, Write};
+
+impl<T: Send + Sync + 'static> Namespace<T> {
+    /// [`get`](Self::get) for each of `keys`, in one request to the backend. The answers are in the order of the keys.
+    ///
+    /// # Errors
+    /// Per element, as for [`get`](Self::get): one that cannot be read does not spoil the rest.
+    pub async fn get_many<K: IntoKey>(&self, keys: &[K]) -> Vec<Result<Option<Arc<T>>>> {
+        let locals: Vec<LocalKey> = keys.iter().map(|key| owned(&self.local_key(key))).collect();
+        let mut answers: Vec<Option<Result<Option<Arc<T>>>>> = locals
+            .iter()
+            .map(|local| {
+                let found = self.in_l1(local)?;
+                self.core.stats.l1_hits();
+                Some(Ok(found))
+            })
+            .collect();
+        let missing: Vec<usize> = (0..locals.len()).filter(|&at| answers[at].is_none()).collect();
+        let wanted: Vec<LocalKey> = missing.iter().map(|&at| locals[at].clone()).collect();
+        for (at, answer) in missing.into_iter().zip(self.look_many_and_keep(&wanted).await) {
+            answers[at] = Some(answer);
+        }
+        answers.into_iter().flatten().collect()
+    }
+
+    /// [`set`](Self::set) for each of `entries`, in one request to the backend. The answers are in the order of the entries;
+    /// of two with the same key the later one stays.
+    ///
+    /// # Errors
+    /// Per element, as for [`set`](Self::set).
+    pub async fn set_many<K: IntoKey, V: Into<Loaded<T>>>(&self, entries: Vec<(K, V)>) -> Vec<Result<()>> {
+        let unfenced =
+            self.backend().filter(|backend| backend.abilities().fenced.is_none()).zip(self.core.codec.as_ref());
+        let Some((backend, codec)) = unfenced else {
+            // A fenced write is a step of its own for each key. They are on their way together, in the order given.
+            let sets = entries.into_iter().map(|(key, value)| self.set(key, value));
+            return futures_util::future::join_all(sets).await;
+        };
+        if let Err(error) = self.engine.check_open() {
+            return entries.iter().map(|_| Err(error.clone())).collect();
+        }
+        let now = self.now();
+        let mut answers = Vec::with_capacity(entries.len());
+        let (mut writes, mut visits) = (Vec::new(), Vec::new());
+        for (at, (key, value)) in entries.into_iter().enumerate() {
+            let local = owned(&self.local_key(&key));
+            let Loaded { value, ttl } = value.into();
+            let ttl = self.life(ttl, true);
+            let encoded = self.stored_key(&local).and_then(|key| {
+                let bytes = codec.encode(&key, self.place.tenant(), Some(&value), ttl, self.wall())?;
+                Ok(Write::new(key, bytes, SetOptions::new(ttl)))
+            });
+            match encoded {
+                Err(error) => answers.push(Err(error)),
+                Ok(write) => {
+                    answers.push(Ok(()));
+                    let remaining = ttl.as_duration().map_or(Remaining::Never, Remaining::For);
+                    let slot = self.slot(Some(value), remaining, now, write.value.len());
+                    visits.push((at, self.core.traffic.begin_write(&local), slot));
+                    writes.push(write);
+                }
+            }
+        }
+        let stored = self.call_many(Operation::SetMany, writes.len(), backend.set_many(&writes)).await;
+        for ((at, visit, slot), stored) in visits.into_iter().zip(stored) {
+            match stored {
+                Ok(()) => {
+                    self.core.stats.stores();
+                    visit.commit(slot.filter(|_| self.engine.is_serving()));
+                }
+                Err(error) => answers[at] = Err(error),
+            }
+        }
+        answers
+    }
+
+    /// [`delete`](Self::delete) for each of `keys`, in one request to the backend. The answers are in the order of the keys.
+    ///
+    /// # Errors
+    /// Per element, as for [`delete`](Self::delete).
+    pub async fn delete_many<K: IntoKey>(&self, keys: &[K]) -> Vec<Result<()>> {
+        let Some(backend) = self.backend().filter(|backend| backend.abilities().fenced.is_none()) else {
+            return futures_util::future::join_all(keys.iter().map(|key| self.delete(key))).await;
+        };
+        if let Err(error) = self.engine.check_open() {
+            return keys.iter().map(|_| Err(error.clone())).collect();
+        }
+        let locals: Vec<LocalKey> = keys.iter().map(|key| owned(&self.local_key(key))).collect();
+        let visits: Vec<_> = locals.iter().map(|local| self.core.traffic.begin_write(local)).collect();
+        let stored = match locals.iter().map(|local| self.stored_key(local)).collect::<Result<Vec<Key>>>() {
+            Ok(stored) => stored,
+            Err(error) => return keys.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let answers = self.call_many(Operation::DeleteMany, stored.len(), backend.delete_many(&stored)).await;
+        for (visit, answer) in visits.into_iter().zip(&answers) {
+            if answer.is_ok() {
+                visit.commit(None);
+            }
+        }
+        answers
+    }
+
+    /// Asks the backend for many entries at once and keeps what it has in L1.
+    async fn look_many_and_keep(&self, locals: &[LocalKey]) -> Vec<Result<Option<Arc<T>>>> {
+        let visits: Vec<_> = locals.iter().map(|local| self.core.traffic.visit(local)).collect();
+        let asked = self.now();
+        let found = self.look_many(locals).await;
+        let keep = |(visit, found): (crate::engine::traffic::Visit<T>, Result<Found<T>>)| match found? {
+            Found::Live(value, remaining, encoded) => {
+                self.core.stats.backend_hits();
+                if let Some(slot) = self.slot(value.clone(), remaining, asked, encoded) {
+                    visit.keep(slot);
+                }
+                Ok(value)
+            }
+            Found::Nothing | Found::Newer => {
+                self.core.stats.misses();
+                Ok(None)
+            }
+        };
+        visits.into_iter().zip(found).map(keep).collect()
+    }
+
+    /// Asks the backend for many entries at once and makes of each what it is.
+    pub(super) async fn look_many(&self, locals: &[LocalKey]) -> Vec<Result<Found<T>>> {
+        if let Err(error) = self.engine.check_open() {
+            return locals.iter().map(|_| Err(error.clone())).collect();
+        }
+        let Some(backend) = self.backend().filter(|_| self.engine.is_serving() && !locals.is_empty()) else {
+            return locals.iter().map(|_| Ok(Found::Nothing)).collect();
+        };
+        let keys = match locals.iter().map(|local| self.stored_key(local)).collect::<Result<Vec<Key>>>() {
+            Ok(keys) => keys,
+            Err(error) => return locals.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let entries = self.call_many(Operation::GetMany, keys.len(), backend.get_many(&keys)).await;
+        let understand = |(key, entry): (&Key, Result<Option<crate::Entry>>)| match entry? {
+            Some(entry) if !self.engine.repairs.distrusts(key) => self.understand(key, &entry),
+            _ => Ok(Found::Nothing),
+        };
+        keys.iter().zip(entries).map(understand).collect()
+    }
+
+    /// Makes one call of the backend for many keys, and takes note of how it went.
+    pub(super) async fn call_many<R>(
+        &self,
+        operation: Operation,
+        expected: usize,
+        call: impl Future<Output = Vec<Result<R>>>,
+    ) -> Vec<Result<R>> {
+        if expected == 0 {
+            return Vec::new();
+        }
+        let mut answers = match self.settings.timeout {
+            None => call.await,
+            Some(limit) => tokio::time::timeout(limit, call).await.unwrap_or_else(|_elapsed| {
+                let message = format!("no answer within the `timeout` of {limit:?}");
+                let error = Error::new(ErrorCode::E033, message);
+                (0..expected).map(|_| Err(error.clone())).collect()
+            }),
+        };
+        // A backend that answers for fewer keys than it was asked for breaks its contract; nobody must wait for the rest.
+        answers.resize_with(expected, || {
+            Err(Error::new(ErrorCode::E066, format!("the backend did not answer for each of {expected} keys")))
+        });
+        if answers.iter().all(Result::is_ok) {
+            self.engine.outage.succeeded();
+        }
+        answers.into_iter().map(|answer| answer.map_err(|error| self.note(error.with_operation(operation)))).collect()
+    }
+}

@@ -1,0 +1,206 @@
+//! [`NamespaceBuilder`]: how a namespace is opened.
+
+use std::any::{TypeId, type_name};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::{Namespace, NamespaceCore, TenantNamespacesBuilder, Weigher};
+use crate::engine::cache::{Engine, Identity, Opened};
+use crate::engine::codec::Codec;
+use crate::engine::place::{Place, check_namespace};
+use crate::engine::settings::Settings;
+use crate::engine::stats::Recorder;
+use crate::engine::traffic::Traffic;
+use crate::{Error, ErrorCode, Result, Serializer, Transform, TransformKind, Ttl};
+
+/// How a namespace is opened: [`Cache::namespace`](crate::Cache::namespace).
+#[must_use = "a builder does nothing until `open`"]
+pub struct NamespaceBuilder<T> {
+    pub(super) engine: Arc<Engine>,
+    name: String,
+    serializer: Option<Arc<dyn Serializer<T>>>,
+    transforms: Vec<Arc<dyn Transform>>,
+    weigher: Option<Weigher<T>>,
+    version: u32,
+    settings: Settings,
+}
+
+impl<T: Send + Sync + 'static> NamespaceBuilder<T> {
+    pub(crate) fn new(engine: Arc<Engine>, name: &str, serializer: Option<Arc<dyn Serializer<T>>>) -> Self {
+        let settings = engine.defaults.clone();
+        Self { engine, name: name.to_owned(), serializer, transforms: Vec::new(), weigher: None, version: 0, settings }
+    }
+
+    /// How long values live, unless a call says otherwise. The cache's default unless said.
+    pub fn ttl(mut self, ttl: Ttl) -> Self {
+        self.settings.ttl = ttl;
+        self
+    }
+
+    /// How long the knowledge that there is none lives. As long as a value unless said otherwise.
+    pub fn none_ttl(mut self, ttl: Ttl) -> Self {
+        self.settings.none_ttl = Some(ttl);
+        self
+    }
+
+    /// By up to which part of itself (0.0 to 1.0) each life is shortened at random, so that what was stored together does not end
+    /// together. Zero unless said otherwise.
+    pub fn jitter(mut self, part: f64) -> Self {
+        self.settings.jitter = part;
+        self
+    }
+
+    /// For how long at most a copy of what the backend holds is served from L1.
+    pub fn l1_ttl(mut self, l1_ttl: Duration) -> Self {
+        self.settings.l1_ttl = l1_ttl;
+        self
+    }
+
+    /// How long one call of the backend may take: E033 for a direct call; a load goes on without the cache.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.settings.timeout = Some(timeout);
+        self
+    }
+
+    /// How long a loader may take: [`LoadError::TimedOut`](crate::LoadError::TimedOut) for all who wait for it.
+    pub fn load_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.load_timeout = Some(timeout);
+        self
+    }
+
+    /// How long to wait while another process loads the same key, before loading here too. Five seconds unless said otherwise.
+    pub fn lock_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.lock_timeout = timeout;
+        self
+    }
+
+    /// Whether one process at a time loads a key, where the backend is [fenced](crate::Fenced). True unless said otherwise.
+    ///
+    /// Without, a miss saves a round trip, every process loads for itself, and a load that began before another process
+    /// deleted the key may store after it.
+    pub fn fenced(mut self, fenced: bool) -> Self {
+        self.settings.fenced = fenced;
+        self
+    }
+
+    /// The version of the type. Raise it when stored values are to be understood differently: entries of an earlier version are
+    /// overwritten, those of a later one are a miss and left alone.
+    pub fn version(mut self, version: u32) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// Stores values with `serializer` instead of the cache's.
+    pub fn serializer(mut self, serializer: impl Serializer<T>) -> Self {
+        self.serializer = Some(Arc::new(serializer));
+        self
+    }
+
+    /// Changes the bytes on their way to the backend and back. Compression before encryption, one of each kind.
+    pub fn transform(mut self, transform: impl Transform) -> Self {
+        self.transforms.push(Arc::new(transform));
+        self
+    }
+
+    /// Says what a value weighs in L1, in bytes, instead of its encoded length. For values that are not encoded
+    /// ([`Cache::local`](crate::Cache::local)) the default sees `size_of::<T>()` only and nothing on the heap.
+    pub fn weigher(mut self, weigher: impl Fn(&T) -> u64 + Send + Sync + 'static) -> Self {
+        self.weigher = Some(Arc::new(weigher));
+        self
+    }
+
+    /// Divides the namespace by tenant: entries can only be reached through a handle that names one.
+    pub fn per_tenant(self) -> TenantNamespacesBuilder<T> {
+        TenantNamespacesBuilder::new(self)
+    }
+
+    /// Opens the namespace. No I/O.
+    ///
+    /// # Errors
+    /// - E042 for a name that is not 1 to 64 of `A-Z a-z 0-9 _ . -`, or that is `t`.
+    /// - E044 for a setting that cannot be.
+    /// - E046 if the cache has the namespace open with another type, format or version, or otherwise divided by tenant.
+    pub fn open(self) -> Result<Namespace<T>> {
+        let engine = Arc::clone(&self.engine);
+        let (core, settings) = self.open_core(false)?;
+        let place = Arc::new(Place::of_namespace(core.id, &core.name));
+        Ok(Namespace { engine, core, place, settings })
+    }
+
+    pub(super) fn open_core(self, per_tenant: bool) -> Result<(Arc<NamespaceCore<T>>, Arc<Settings>)> {
+        check_namespace(&self.name)?;
+        self.check_settings()?;
+        self.check_transforms()?;
+        let Self { engine, name, serializer, transforms, weigher, version, settings } = self;
+        let identity = Identity {
+            type_id: TypeId::of::<T>(),
+            type_name: type_name::<T>(),
+            format: serializer.as_ref().map(|serializer| serializer.format()),
+            version,
+            per_tenant,
+        };
+        let opened = engine.open(&name, &identity, || {
+            static NEXT: AtomicU32 = AtomicU32::new(1);
+            let traffic = Traffic::new(Arc::clone(&engine.l1));
+            let stats = Arc::new(Recorder::default());
+            let keeps_decoded = !transforms.iter().any(|transform| transform.kind() == TransformKind::Encryption);
+            let codec = serializer.map(|serializer| Codec::new(serializer, transforms, version, engine.max_value));
+            let in_motion = Arc::clone(&traffic);
+            let core = NamespaceCore {
+                name: name.clone(),
+                id: NEXT.fetch_add(1, Ordering::Relaxed),
+                codec,
+                weigher,
+                keeps_decoded,
+                traffic,
+                stats: Arc::clone(&stats),
+            };
+            Opened {
+                identity: identity.clone(),
+                core: Arc::new(core),
+                stats,
+                in_motion: Arc::new(move || in_motion.len()),
+            }
+        })?;
+        let core =
+            opened.core.downcast().map_err(|_| Error::new(ErrorCode::E046, "namespace: open with another type"))?;
+        Ok((core, Arc::new(settings)))
+    }
+
+    fn check_settings(&self) -> Result<()> {
+        let Settings { jitter, timeout, load_timeout, l1_ttl, .. } = &self.settings;
+        if !(0.0..=1.0).contains(jitter) {
+            return Err(Error::invalid(ErrorCode::E044, "jitter", "a part from 0.0 to 1.0", jitter));
+        }
+        for (name, limit) in [("timeout", *timeout), ("load_timeout", *load_timeout), ("l1_ttl", Some(*l1_ttl))] {
+            if limit.is_some_and(|limit| limit.is_zero()) {
+                return Err(Error::invalid(ErrorCode::E044, name, "more than zero", "zero"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_transforms(&self) -> Result<()> {
+        let kinds: Vec<TransformKind> = self.transforms.iter().map(|transform| transform.kind()).collect();
+        let fine = matches!(kinds.as_slice(), [] | [_] | [TransformKind::Compression, TransformKind::Encryption]);
+        if fine {
+            return Ok(());
+        }
+        let expected = "at most one compression and then at most one encryption";
+        Err(Error::invalid(ErrorCode::E044, "transforms", expected, format_args!("{kinds:?}")))
+    }
+}
+
+impl<T> fmt::Debug for NamespaceBuilder<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NamespaceBuilder")
+            .field("name", &self.name)
+            .field("serializer", &self.serializer)
+            .field("transforms", &self.transforms)
+            .field("version", &self.version)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,202 @@
+//! Looking up: L1, then the backend.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use super::{Namespace, owned};
+use crate::engine::codec::Decoded;
+use crate::engine::l1::LocalKey;
+use crate::engine::outage::concerns_entry;
+use crate::engine::settings::PATIENCE;
+use crate::engine::traffic::{Join, Landing, Lead, Waited};
+use crate::{Entry, Error, ErrorCode, IntoKey, Key, Moment, Operation, Remaining, Result};
+
+/// What the backend has under a key.
+pub(super) enum Found<T> {
+    /// A live value, or the knowledge that there is none, and what it weighs encoded.
+    Live(Option<Arc<T>>, Remaining, usize),
+    /// Nothing that is alive.
+    Nothing,
+    /// Something that is not to be touched: a later release wrote it.
+    Newer,
+}
+
+impl<T: Send + Sync + 'static> Namespace<T> {
+    /// The value under `key`: `None` if there is none, and if it is known that there is none.
+    ///
+    /// Callers who ask for one key at once share one request to the backend.
+    ///
+    /// # Errors
+    /// The backend's, E021 and E003 for an entry that cannot be read, E033 beyond the `timeout`, E036 on a closed cache.
+    pub async fn get<K: IntoKey>(&self, key: K) -> Result<Option<Arc<T>>> {
+        let writer = self.local_key(&key);
+        if let Some(found) = self.in_l1(writer.as_bytes()) {
+            self.core.stats.l1_hits();
+            return Ok(found);
+        }
+        let local = owned(&writer);
+        Box::pin(self.get_beyond_l1(&local)).await.map(|found| found.and_then(|(value, _)| value))
+    }
+
+    /// The value under `key` if L1 has it: no I/O, no waiting.
+    #[inline]
+    pub fn peek<K: IntoKey>(&self, key: K) -> Option<Arc<T>> {
+        let found = self.in_l1(self.local_key(&key).as_bytes())?;
+        self.core.stats.l1_hits();
+        found
+    }
+
+    /// Whether there is a value under `key`.
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get).
+    pub async fn exists<K: IntoKey>(&self, key: K) -> Result<bool> {
+        Ok(self.get(key).await?.is_some())
+    }
+
+    /// How long the value under `key` still lives: `None` if there is none. Asks the backend, not L1's copy.
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get).
+    pub async fn ttl<K: IntoKey>(&self, key: K) -> Result<Option<Remaining>> {
+        let local = owned(&self.local_key(&key));
+        if self.backend().is_none() {
+            self.engine.check_open()?;
+            let slot = self.engine.l1.get(&local).filter(|slot| slot.value.is_some() && self.is_live(slot));
+            return Ok(slot.map(|slot| match slot.ends {
+                Moment::FAR => Remaining::Never,
+                ends => Remaining::For(ends.since(self.now())),
+            }));
+        }
+        let found = self.get_beyond_l1(&local).await?;
+        Ok(found.and_then(|(value, remaining)| value.map(|_| remaining)))
+    }
+
+    /// Asks the backend, together with whoever asks for the same key now.
+    async fn get_beyond_l1(&self, local: &LocalKey) -> Result<Option<(Option<Arc<T>>, Remaining)>> {
+        self.engine.check_open()?;
+        if !self.engine.is_serving() || self.backend().is_none() {
+            self.core.stats.misses();
+            return Ok(None);
+        }
+        loop {
+            // A flight that already loads is not waited for: its loader may take long, and this caller wants no load.
+            let Some(waiter) = self.core.traffic.reading(local) else { break };
+            self.core.stats.waits();
+            let flight = Arc::clone(waiter.flight());
+            match waiter.reading(PATIENCE).await {
+                None | Some(Waited::Landed(Landing::Missed)) => return Ok(None),
+                Some(Waited::Landed(Landing::Found(value))) => return Ok(Some((value, Remaining::Unknown))),
+                Some(Waited::Landed(Landing::Refused(error))) => return Err(error),
+                Some(Waited::Stalled) => self.core.traffic.take_over(local, &flight),
+                Some(Waited::Landed(_)) => {}
+            }
+        }
+        match self.core.traffic.join(local, |_| false) {
+            Join::Lead(lead) => {
+                let flight = Arc::clone(lead.flight());
+                flight.led(self.read_as_leader(lead, local)).await
+            }
+            // A load came between; it is not waited for.
+            Join::Wait(_) | Join::Hit(_) => self.read_alone(local).await,
+        }
+    }
+
+    async fn read_as_leader(&self, lead: Lead<T>, local: &LocalKey) -> Result<Option<(Option<Arc<T>>, Remaining)>> {
+        let asked = self.now();
+        match self.look(local).await {
+            Ok(Found::Live(value, remaining, encoded)) => {
+                self.core.stats.backend_hits();
+                let slot = self.slot(value.clone(), remaining, asked, encoded);
+                lead.land(Landing::Found(value.clone()), slot);
+                Ok(Some((value, remaining)))
+            }
+            Ok(Found::Nothing | Found::Newer) => {
+                self.core.stats.misses();
+                lead.land(Landing::Missed, None);
+                Ok(None)
+            }
+            Err(error) => {
+                lead.land(Landing::Refused(error.clone()), None);
+                Err(error)
+            }
+        }
+    }
+
+    async fn read_alone(&self, local: &LocalKey) -> Result<Option<(Option<Arc<T>>, Remaining)>> {
+        let visit = self.core.traffic.visit(local);
+        let asked = self.now();
+        let Found::Live(value, remaining, encoded) = self.look(local).await? else {
+            self.core.stats.misses();
+            return Ok(None);
+        };
+        self.core.stats.backend_hits();
+        if let Some(slot) = self.slot(value.clone(), remaining, asked, encoded) {
+            visit.keep(slot);
+        }
+        Ok(Some((value, remaining)))
+    }
+
+    /// Asks the backend for one entry and makes of it what it is.
+    pub(super) async fn look(&self, local: &LocalKey) -> Result<Found<T>> {
+        let Some(backend) = self.backend() else { return Ok(Found::Nothing) };
+        let key = self.stored_key(local)?;
+        if self.engine.repairs.distrusts(&key) {
+            return Ok(Found::Nothing);
+        }
+        let entry = self.call(Operation::Get, &key, backend.get(&key)).await?;
+        entry.map_or(Ok(Found::Nothing), |entry| self.understand(&key, &entry))
+    }
+
+    /// Makes of an entry what it is.
+    pub(super) fn understand(&self, key: &Key, entry: &Entry) -> Result<Found<T>> {
+        let Some(codec) = &self.core.codec else { return Ok(Found::Nothing) };
+        match codec.decode(key, self.place.tenant(), entry, self.wall()) {
+            Ok(Decoded::Live(value, remaining)) => Ok(Found::Live(value.map(Arc::new), remaining, entry.value.len())),
+            Ok(Decoded::Ended) => Ok(Found::Nothing),
+            Ok(Decoded::Newer) => Ok(Found::Newer),
+            Err(error) => {
+                self.core.stats.errors();
+                let error = error.with_operation(Operation::Get).with_key(key);
+                self.engine.outage.bad_entry(&error, key.redacted(), self.now());
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes one call of the backend within the time allowed for it, and takes note of how it went.
+    pub(super) async fn call<R>(
+        &self,
+        operation: Operation,
+        key: &Key,
+        call: impl Future<Output = Result<R>>,
+    ) -> Result<R> {
+        let answer = match self.settings.timeout {
+            None => call.await,
+            Some(limit) => tokio::time::timeout(limit, call).await.unwrap_or_else(|_elapsed| {
+                Err(Error::new(ErrorCode::E033, format!("no answer within the `timeout` of {limit:?}")))
+            }),
+        };
+        match answer {
+            Ok(answer) => {
+                self.engine.outage.succeeded();
+                Ok(answer)
+            }
+            Err(error) => Err(self.note(error.with_operation(operation).with_key(key))),
+        }
+    }
+
+    /// Takes note of an error that the backend reported.
+    pub(super) fn note(&self, mut error: Error) -> Error {
+        self.core.stats.errors();
+        if error.backend_name().is_none()
+            && let Some(backend) = self.backend()
+        {
+            error = error.with_backend(backend.name().to_owned());
+        }
+        if !concerns_entry(error.code()) {
+            self.engine.outage.failed(&error, self.now());
+        }
+        error
+    }
+}

@@ -1,0 +1,246 @@
+//! Storing and taking away.
+
+use std::sync::Arc;
+
+use super::fence::Fence;
+use super::read::Found;
+use super::{Namespace, owned};
+use crate::engine::cache::Engine;
+use crate::engine::l1::LocalKey;
+use crate::engine::loaded::Loaded;
+use crate::engine::repair;
+use crate::{Acquired, Error, ErrorCode, IntoKey, Key, Moment, Operation, Remaining, Result, SetOptions, Ttl};
+
+/// What became of an [`invalidate`](Namespace::invalidate).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+#[must_use = "`Failed` says that an old value may still be served"]
+pub enum Invalidation {
+    /// The entry is gone.
+    Confirmed,
+    /// The backend did not acknowledge. The delete is repeated in the background until it does, and until then this process believes nothing
+    /// that the backend has under the key.
+    Pending,
+    /// The backend did not acknowledge, and the delete cannot be repeated either: too many wait already, the cache is closed, or there
+    /// is no runtime. The entry ends when its life does.
+    Failed(Error),
+}
+
+impl<T: Send + Sync + 'static> Namespace<T> {
+    /// Stores `value` under `key`: a plain value, an `Arc`, or a [`Loaded`] that says how long it lives.
+    ///
+    /// A load of this key that runs anywhere does not overwrite it, where the backend is [fenced](crate::Fenced).
+    ///
+    /// # Errors
+    /// E020 or E022 for a value that cannot be stored, before any I/O; the backend's; E033 beyond the `timeout`; E036 on a closed
+    /// cache. When the backend failed it may have stored the value or not: no copy is kept in L1.
+    pub async fn set<K: IntoKey>(&self, key: K, value: impl Into<Loaded<T>>) -> Result<()> {
+        self.engine.check_open()?;
+        let local = owned(&self.local_key(&key));
+        let Loaded { value, ttl } = value.into();
+        let ttl = self.life(ttl, true);
+        let now = self.now();
+        let remaining = ttl.as_duration().map_or(Remaining::Never, Remaining::For);
+        let Some((backend, codec)) = self.backend().zip(self.core.codec.as_ref()) else {
+            let weight = self.core.codec.as_ref().map_or(Ok(0), |codec| codec.measure(Some(&value)))?;
+            let visit = self.core.traffic.begin_write(&local);
+            self.core.stats.stores();
+            visit.commit(self.slot(Some(value), remaining, now, weight).filter(|_| self.engine.is_serving()));
+            return Ok(());
+        };
+        let key = self.stored_key(&local)?;
+        let bytes = codec.encode(&key, self.place.tenant(), Some(&value), ttl, self.wall())?;
+        let (options, weight) = (SetOptions::new(ttl), bytes.len());
+        let visit = self.core.traffic.begin_write(&local);
+        let call = async {
+            match backend.abilities().fenced {
+                Some(fenced) => fenced.set_and_revoke(&key, bytes, &options).await,
+                None => backend.set(&key, bytes, &options).await,
+            }
+        };
+        self.call(Operation::Set, &key, call).await?;
+        self.core.stats.stores();
+        visit.commit(self.slot(Some(value), remaining, now, weight).filter(|_| self.engine.is_serving()));
+        Ok(())
+    }
+
+    /// Takes the value under `key` away, everywhere, stale copies included. Success also if there is none.
+    ///
+    /// A load that runs meanwhile, in this process or another, does not bring it back, where the backend is
+    /// [fenced](crate::Fenced); in this process never.
+    ///
+    /// # Errors
+    /// The backend's; E033 beyond the `timeout`; E036 on a closed cache. The copy in L1 is gone in any case. After a commit, where
+    /// there is nobody to hand an error to, see [`invalidate`](Self::invalidate).
+    pub async fn delete<K: IntoKey>(&self, key: K) -> Result<()> {
+        self.engine.check_open()?;
+        self.delete_local(owned(&self.local_key(&key))).await
+    }
+
+    /// Ends the life of the value under `key` now. Copies that are kept for hard times stay; as long as no namespace keeps such
+    /// copies, it does what [`delete`](Self::delete) does.
+    ///
+    /// # Errors
+    /// As for [`delete`](Self::delete).
+    pub async fn expire<K: IntoKey>(&self, key: K) -> Result<()> {
+        self.delete(key).await
+    }
+
+    /// Takes the value under `key` away, for after a commit: what cannot be done now is done later.
+    pub async fn invalidate<K: IntoKey>(&self, key: K) -> Invalidation {
+        let local = owned(&self.local_key(&key));
+        let error = match self.engine.check_open() {
+            Ok(()) => match self.delete_local(local.clone()).await {
+                Ok(()) => return Invalidation::Confirmed,
+                Err(error) => error,
+            },
+            Err(error) => return Invalidation::Failed(error),
+        };
+        match self.stored_key(&local).and_then(|key| repair::delete_later(&self.engine, key)) {
+            Ok(()) => Invalidation::Pending,
+            Err(why) => {
+                tracing::error!(code = %error.code(), %error, %why, "delete neither done nor to be repeated");
+                Invalidation::Failed(error)
+            }
+        }
+    }
+
+    /// Gives the value under `key` a new life, counted from now. `false` if there is none, or if another process is
+    /// loading it right now.
+    ///
+    /// The entry is read and written again, because its end stands in it too.
+    ///
+    /// # Errors
+    /// As for [`set`](Self::set) and [`get`](Self::get).
+    pub async fn touch<K: IntoKey>(&self, key: K, ttl: Ttl) -> Result<bool> {
+        self.engine.check_open()?;
+        let local = owned(&self.local_key(&key));
+        let now = self.now();
+        let remaining = ttl.as_duration().map_or(Remaining::Never, Remaining::For);
+        let Some((backend, codec)) = self.backend().zip(self.core.codec.as_ref()) else {
+            let Some(slot) = self.engine.l1.get(&local).filter(|slot| slot.value.is_some() && self.is_live(slot))
+            else {
+                return Ok(false);
+            };
+            let ends = ttl.as_duration().map_or(Moment::FAR, |life| now + life);
+            self.core.traffic.begin_write(&local).commit(Some(crate::engine::l1::Slot { ends, ..slot }));
+            return Ok(true);
+        };
+        let key = self.stored_key(&local)?;
+        let visit = self.core.traffic.begin_write(&local);
+        let options = SetOptions::new(ttl);
+        let encode = |value: &T| codec.encode(&key, self.place.tenant(), Some(value), ttl, self.wall());
+        if let Some(fenced) = backend.abilities().fenced {
+            // Under the fence, so that a newer value which comes between is not replaced by the one that was read.
+            let fence = Fence::new(&self.engine, &key);
+            let value = match self.call(Operation::Acquire, &key, fence.take(fenced)).await? {
+                Acquired::Granted { found: Some(entry) } => match self.understand(&key, &entry)? {
+                    Found::Live(Some(value), ..) => value,
+                    _ => return Ok(false),
+                },
+                Acquired::Granted { found: None } => return Ok(false),
+                Acquired::Held => {
+                    fence.forget();
+                    return Ok(false);
+                }
+            };
+            let bytes = encode(&value)?;
+            let weight = bytes.len();
+            if self.call(Operation::Renew, &key, fence.store(fenced, bytes, &options)).await? {
+                visit.commit(self.slot(Some(value), remaining, now, weight));
+            }
+            // Otherwise somebody stored a value with a life of its own, or took it away.
+            return Ok(true);
+        }
+        let Found::Live(Some(value), ..) = self.look(&local).await? else { return Ok(false) };
+        let bytes = encode(&value)?;
+        let weight = bytes.len();
+        let mut undo = Undo::new(self, &key);
+        self.call(Operation::Renew, &key, backend.set(&key, bytes, &options)).await?;
+        if visit.commit(self.slot(Some(value), remaining, now, weight)) {
+            undo.disarm();
+        }
+        Ok(true)
+    }
+
+    /// Takes every value of the namespace away; through a tenant's handle, every value of that tenant.
+    ///
+    /// # Errors
+    /// E047 if the backend cannot do it, before anything was touched; the backend's, after which some values may be gone and some
+    /// not; E033 beyond the `timeout`; E036 on a closed cache.
+    pub async fn clear(&self) -> Result<()> {
+        self.engine.check_open()?;
+        let changed = || self.core.traffic.all_changed(self.place.local_prefix());
+        let Some(backend) = self.backend() else {
+            changed();
+            return Ok(());
+        };
+        let Some(clearable) = backend.abilities().clearable else {
+            let message = format!("clear: backend {:?} cannot remove all entries of a namespace", backend.name());
+            return Err(Error::new(ErrorCode::E047, message).with_operation(Operation::Clear));
+        };
+        let prefix = self.place.stored_prefix()?;
+        let key = self.stored_key(self.place.local_prefix())?;
+        changed();
+        // Also when this is dropped or fails: some of it may have been done.
+        let after = OnDrop(&changed);
+        let cleared = self.call(Operation::Clear, &key, clearable.clear(&prefix)).await;
+        drop(after);
+        cleared
+    }
+
+    pub(super) async fn delete_local(&self, local: LocalKey) -> Result<()> {
+        let visit = self.core.traffic.begin_write(&local);
+        if let Some(backend) = self.backend() {
+            let key = self.stored_key(&local)?;
+            let call = async {
+                match backend.abilities().fenced {
+                    Some(fenced) => fenced.delete_and_revoke(&key).await,
+                    None => backend.delete(&key).await,
+                }
+            };
+            self.call(Operation::Delete, &key, call).await?;
+        }
+        visit.commit(None);
+        Ok(())
+    }
+}
+
+/// Deletes an entry in the background if it is not known what became of it.
+///
+/// For writes on a backend without fences: dropped in mid-call, or overtaken by another write of this process, only the
+/// backend knows which value it has. A miss is always right.
+pub(super) struct Undo {
+    engine: Arc<Engine>,
+    key: Option<Key>,
+}
+
+impl Undo {
+    pub(super) fn new<T>(namespace: &Namespace<T>, key: &Key) -> Self {
+        Self { engine: Arc::clone(&namespace.engine), key: Some(key.clone()) }
+    }
+
+    /// The entry is what it should be.
+    pub(super) fn disarm(&mut self) {
+        self.key = None;
+    }
+}
+
+impl Drop for Undo {
+    fn drop(&mut self) {
+        if let Some(key) = self.key.take()
+            && let Err(error) = repair::delete_later(&self.engine, key)
+        {
+            tracing::warn!(code = %error.code(), %error, "entry of unknown value not removed, it ends with its life");
+        }
+    }
+}
+
+/// Does something when it goes.
+struct OnDrop<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}

@@ -1,0 +1,207 @@
+//! [`Place`]: where the entries of a namespace, or of one tenant in it, are found.
+
+use sha2::{Digest, Sha256};
+
+use super::l1::LocalKey;
+use crate::{Error, ErrorCode, IntoKey, Key, KeyPrefix, KeyWriter, Result};
+
+/// Where the entries of a namespace, or of one tenant in it, are found: what their keys begin with, in L1 and in the backend.
+///
+/// Both keys of an entry end alike, so each can be had from the other:
+///
+/// - In L1: the namespace's number (four bytes), `{tenant}:` where it is divided by tenant, then the parts.
+/// - In the backend: `[t:{tenant}:]{namespace}:`, then the parts.
+///
+/// Parts that would make the stored key longer than [`Key::MAX_LEN`] are cut and end in `_h` and the SHA-256 digest of them
+/// all; parts that end in `:lock` get a `_k`. No parts are ever written so by a [`KeyWriter`].
+#[derive(Debug)]
+pub(crate) struct Place {
+    local: LocalKey,
+    stored: String,
+    tenant: Option<String>,
+}
+
+impl Place {
+    /// The place of a namespace, whose number is `id`.
+    pub(crate) fn of_namespace(id: u32, name: &str) -> Self {
+        Self { local: LocalKey::from_slice(&id.to_be_bytes()), stored: format!("{name}:"), tenant: None }
+    }
+
+    /// The place of `tenant` in a namespace, whose number is `id`.
+    ///
+    /// E042 for a tenant that is empty or too long.
+    pub(crate) fn of_tenant(id: u32, name: &str, tenant: &str) -> Result<Self> {
+        let mut writer = KeyWriter::new(&[]);
+        writer.text(tenant);
+        let escaped = String::from_utf8_lossy(writer.as_bytes()).into_owned();
+        if tenant.is_empty() || escaped.len() > MAX_TENANT {
+            return Err(Error::invalid(
+                ErrorCode::E042,
+                "tenant",
+                format_args!("1 to {MAX_TENANT} bytes, where all but A-Z a-z 0-9 . - count three"),
+                format_args!("{} bytes", if tenant.is_empty() { 0 } else { escaped.len() }),
+            ));
+        }
+        let mut local = LocalKey::from_slice(&id.to_be_bytes());
+        local.extend_from_slice(escaped.as_bytes());
+        local.push(b':');
+        Ok(Self { local, stored: format!("t:{escaped}:{name}:"), tenant: Some(tenant.to_owned()) })
+    }
+
+    pub(crate) fn tenant(&self) -> Option<&str> {
+        self.tenant.as_deref()
+    }
+
+    /// What all keys of this place in L1 begin with.
+    pub(crate) fn local_prefix(&self) -> &[u8] {
+        &self.local
+    }
+
+    /// What all keys of this place in the backend begin with.
+    pub(crate) fn stored_prefix(&self) -> Result<KeyPrefix> {
+        KeyPrefix::new(&self.stored)
+    }
+
+    /// The key of an entry in L1, built on the stack.
+    #[inline]
+    pub(crate) fn local_key<K: IntoKey + ?Sized>(&self, key: &K) -> KeyWriter {
+        let mut writer = KeyWriter::new(&self.local);
+        key.write_key(&mut writer);
+        let parts = &writer.as_bytes()[self.local.len()..];
+        if parts.len() > Key::MAX_LEN - self.stored.len() || parts.ends_with(b"lock") {
+            return self.mended(parts);
+        }
+        writer
+    }
+
+    /// The key in the backend of the entry whose key in L1 is `local`.
+    pub(crate) fn stored_key(&self, local: &[u8]) -> Result<Key> {
+        let parts = String::from_utf8_lossy(&local[self.local.len()..]);
+        Key::new(&format!("{}{parts}", self.stored))
+    }
+
+    /// The key in L1 of the entry that is stored under `key`, if it belongs here.
+    pub(crate) fn local_of_stored(&self, key: &Key) -> Option<LocalKey> {
+        let parts = key.as_str().strip_prefix(&self.stored)?;
+        let mut local = self.local.clone();
+        local.extend_from_slice(parts.as_bytes());
+        Some(local)
+    }
+
+    #[cold]
+    fn mended(&self, parts: &[u8]) -> KeyWriter {
+        let room = Key::MAX_LEN - self.stored.len();
+        let mut bytes = self.local.to_vec();
+        if parts.len() > room {
+            bytes.extend_from_slice(&parts[..room - DIGEST]);
+            bytes.extend_from_slice(b"_h");
+            bytes.extend(
+                Sha256::digest(parts)
+                    .iter()
+                    .flat_map(|byte| [byte >> 4, byte & 15].map(|nibble| b"0123456789abcdef"[usize::from(nibble)])),
+            );
+        } else {
+            bytes.extend_from_slice(parts);
+            if parts == b"lock" || parts.ends_with(b":lock") {
+                bytes.extend_from_slice(b"_k");
+            }
+        }
+        KeyWriter::new(&bytes)
+    }
+}
+
+/// Checks the name of a namespace: it must stand in every key, be found again by people, and leave room for the rest.
+///
+/// E042 otherwise.
+pub(crate) fn check_namespace(name: &str) -> Result<()> {
+    let fits = (1..=MAX_NAMESPACE).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
+    if !fits || name == "t" {
+        return Err(Error::invalid(
+            ErrorCode::E042,
+            "namespace",
+            format_args!("1 to {MAX_NAMESPACE} of A-Z a-z 0-9 _ . - (and not \"t\", which begins the keys of tenants)"),
+            format_args!("{name:?}"),
+        ));
+    }
+    Ok(())
+}
+
+const MAX_NAMESPACE: usize = 64;
+const MAX_TENANT: usize = 96;
+/// `_h` and 64 digits.
+const DIGEST: usize = 66;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(place: &Place, key: impl IntoKey) -> String {
+        place.stored_key(place.local_key(&key).as_bytes()).unwrap().as_str().to_owned()
+    }
+
+    #[test]
+    fn keys_are_what_the_documentation_says() {
+        let users = Place::of_namespace(1, "users");
+        assert_eq!(stored(&users, 42), "users:42");
+        assert_eq!(stored(&users, ("a b", 7)), "users:a_20b:7");
+        assert_eq!(stored(&users, ()), "users:");
+        let acme = Place::of_tenant(1, "users", "acme/eu").unwrap();
+        assert_eq!(stored(&acme, 42), "t:acme_2feu:users:42");
+    }
+
+    #[test]
+    fn an_end_in_lock_is_no_key_of_a_backends_own() {
+        let users = Place::of_namespace(1, "users");
+        assert_eq!(stored(&users, "lock"), "users:lock_k");
+        assert_eq!(stored(&users, ("a", "lock")), "users:a:lock_k");
+        assert_eq!(stored(&users, "block"), "users:block");
+    }
+
+    #[test]
+    fn long_keys_end_in_a_digest_of_all_parts() {
+        let users = Place::of_namespace(1, "users");
+        let (one, other) = ("x".repeat(300), format!("{}y", "x".repeat(299)));
+        let (one, other) = (stored(&users, one), stored(&users, other));
+        assert_eq!(one.len(), Key::MAX_LEN);
+        assert_ne!(one, other);
+        assert_eq!(
+            stored(&users, "x".repeat(244)),
+            format!("users:{}", "x".repeat(244)),
+            "the longest that fits stays"
+        );
+    }
+
+    #[test]
+    fn the_longest_tenant_and_namespace_leave_room_for_a_digest() {
+        let place = Place::of_tenant(1, &"n".repeat(MAX_NAMESPACE), &"t".repeat(MAX_TENANT)).unwrap();
+        assert_eq!(stored(&place, "x".repeat(500)).len(), Key::MAX_LEN);
+    }
+
+    #[test]
+    fn a_local_key_is_had_back_from_the_stored_one() {
+        for place in [Place::of_namespace(7, "users"), Place::of_tenant(7, "users", "acme").unwrap()] {
+            let local = place.local_key(&("a", "lock"));
+            let key = place.stored_key(local.as_bytes()).unwrap();
+            assert_eq!(place.local_of_stored(&key).unwrap().as_slice(), local.as_bytes());
+        }
+    }
+
+    #[test]
+    fn tenants_do_not_meet() {
+        let one = Place::of_tenant(1, "users", "a").unwrap();
+        let other = Place::of_tenant(1, "users", "a:b").unwrap();
+        assert_ne!(one.local_key(&("b", 1)).as_bytes(), other.local_key(&1).as_bytes());
+        assert_ne!(stored(&one, ("b", 1)), stored(&other, 1));
+    }
+
+    #[test]
+    fn bad_names_are_refused() {
+        for name in ["", "t", "a:b", "a b", "{a}", "ü", &"x".repeat(65)] {
+            assert_eq!(check_namespace(name).unwrap_err().code(), ErrorCode::E042, "{name:?}");
+        }
+        for tenant in ["", &"x".repeat(97), &"ü".repeat(17)] {
+            assert_eq!(Place::of_tenant(1, "users", tenant).unwrap_err().code(), ErrorCode::E042, "{tenant:?}");
+        }
+    }
+}

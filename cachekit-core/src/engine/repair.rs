@@ -1,0 +1,136 @@
+//! [`Repairs`]: deletes that the backend did not acknowledge, to be repeated until it does.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::cache::Engine;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::{Error, ErrorCode, Key, Result};
+
+/// Deletes that the backend did not acknowledge, to be repeated until it does.
+///
+/// As long as a key waits here, what the backend has under it is not believed. A repair deletes and never
+/// replays a value, so a newer value that it takes away costs a load and nothing else.
+#[derive(Debug, Default)]
+pub(crate) struct Repairs {
+    waiting: Mutex<Waiting>,
+    /// How many wait, so that a look-up need not take the lock when none does.
+    count: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    keys: HashSet<Key>,
+    /// Whether somebody is at work on them.
+    worked: bool,
+}
+
+impl Repairs {
+    /// How many deletes wait.
+    pub(crate) fn len(&self) -> usize {
+        self.count.load(Ordering::Acquire)
+    }
+
+    /// Whether what the backend has under `key` is not to be believed.
+    pub(crate) fn distrusts(&self, key: &Key) -> bool {
+        self.len() > 0 && self.waiting.lock().keys.contains(key)
+    }
+}
+
+/// Remembers that `key` is to be deleted, and sees to it in the background.
+///
+/// E032 if too many wait already, E036 if there is no runtime that could do it.
+pub(crate) fn delete_later(engine: &Arc<Engine>, key: Key) -> Result<()> {
+    let repairs = &engine.repairs;
+    let mut waiting = repairs.waiting.lock();
+    if waiting.keys.len() >= MOST && !waiting.keys.contains(&key) {
+        return Err(Error::invalid(
+            ErrorCode::E032,
+            "deletes waiting to be repeated",
+            format_args!("at most {MOST}"),
+            "one more",
+        ));
+    }
+    waiting.keys.insert(key);
+    repairs.count.store(waiting.keys.len(), Ordering::Release);
+    if waiting.worked {
+        return Ok(());
+    }
+    waiting.worked = true;
+    drop(waiting);
+    let mut worker = Worker { engine: Arc::clone(engine), done: false };
+    if engine.tasks.spawn(async move { worker.run().await }) {
+        Ok(())
+    } else {
+        Err(Error::new(ErrorCode::E036, "no runtime is there to repeat the delete"))
+    }
+}
+
+/// Works on what waits until nothing does. However it ends, the next one can begin.
+struct Worker {
+    engine: Arc<Engine>,
+    done: bool,
+}
+
+impl Worker {
+    async fn run(&mut self) {
+        let engine = Arc::clone(&self.engine);
+        let Some(backend) = &engine.backend else { return };
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let keys: Vec<Key> = {
+                let mut waiting = engine.repairs.waiting.lock();
+                if waiting.keys.is_empty() {
+                    waiting.worked = false;
+                    self.done = true;
+                    return;
+                }
+                waiting.keys.iter().take(AT_ONCE).cloned().collect()
+            };
+            let answers = match backend.abilities().fenced {
+                // A load that began before the delete must not store after it.
+                Some(fenced) => {
+                    futures_util::future::join_all(keys.iter().map(|key| fenced.delete_and_revoke(key))).await
+                }
+                None => backend.delete_many(&keys).await,
+            };
+            let mut failed = false;
+            {
+                let mut waiting = engine.repairs.waiting.lock();
+                for (key, answer) in keys.iter().zip(&answers) {
+                    match answer {
+                        Ok(()) => drop(waiting.keys.remove(key)),
+                        Err(_) => failed = true,
+                    }
+                }
+                engine.repairs.count.store(waiting.keys.len(), Ordering::Release);
+            }
+            if failed {
+                if engine.is_closed() {
+                    return;
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            } else {
+                engine.outage.succeeded();
+                pause = FIRST_PAUSE;
+            }
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if !self.done {
+            self.engine.repairs.waiting.lock().worked = false;
+        }
+    }
+}
+
+/// How many keys are remembered.
+const MOST: usize = 100_000;
+const AT_ONCE: usize = 256;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);

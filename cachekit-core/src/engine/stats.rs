@@ -1,0 +1,91 @@
+//! [`Stats`]: what a cache has done so far.
+
+use std::fmt;
+use std::ops::Add;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use thread_local::ThreadLocal;
+
+macro_rules! stats {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// What a cache or a namespace has done since it was opened. Numbers only grow.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Stats {
+            $($(#[doc = $doc])+ pub $name: u64,)+
+        }
+
+        impl Add for Stats {
+            type Output = Self;
+
+            fn add(self, other: Self) -> Self {
+                Self { $($name: self.$name + other.$name,)+ }
+            }
+        }
+
+        /// The counters of one thread.
+        #[derive(Debug, Default)]
+        struct Counters {
+            $($name: AtomicU64,)+
+        }
+
+        impl Counters {
+            fn read(&self) -> Stats {
+                Stats { $($name: self.$name.load(Ordering::Relaxed),)+ }
+            }
+        }
+
+        impl Recorder {
+            $(
+                #[inline]
+                pub(crate) fn $name(&self) {
+                    self.add(|counters| &counters.$name);
+                }
+            )+
+        }
+    };
+}
+
+stats! {
+    /// Look-ups that L1 answered.
+    l1_hits,
+    /// Look-ups that the backend answered.
+    backend_hits,
+    /// Look-ups that nobody could answer.
+    misses,
+    /// Callers who waited for the look-up or load of another.
+    waits,
+    /// Loaders that ran.
+    loads,
+    /// Loaders that failed, panicked or took too long.
+    load_failures,
+    /// Values that were stored, by callers and after loads.
+    stores,
+    /// Errors met, whether a caller saw them or not.
+    errors,
+}
+
+/// Counts what happens. Each thread has counters of its own, so that counting a hit is a plain addition.
+#[derive(Default)]
+pub(crate) struct Recorder {
+    threads: ThreadLocal<Counters>,
+}
+
+impl Recorder {
+    pub(crate) fn read(&self) -> Stats {
+        self.threads.iter().map(Counters::read).fold(Stats::default(), Stats::add)
+    }
+
+    #[inline]
+    fn add(&self, counter: impl FnOnce(&Counters) -> &AtomicU64) {
+        let counter = counter(self.threads.get_or_default());
+        // Only this thread writes here.
+        counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.read().fmt(f)
+    }
+}

@@ -1,0 +1,55 @@
+//! [`Tasks`]: what runs in the background on behalf of a cache.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+/// What runs in the background on behalf of a cache, counted, so that closing can wait for it.
+#[derive(Debug)]
+pub(crate) struct Tasks {
+    running: watch::Sender<usize>,
+}
+
+impl Default for Tasks {
+    fn default() -> Self {
+        Self { running: watch::Sender::new(0) }
+    }
+}
+
+impl Tasks {
+    /// Runs `work` in the background, if there is a runtime to run it. Says whether there was.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> bool {
+        let Ok(runtime) = Handle::try_current() else { return false };
+        let counted = Counted::new(&self.running);
+        runtime.spawn(async move {
+            work.await;
+            drop(counted);
+        });
+        true
+    }
+
+    /// Waits until nothing runs, at most `patience`. Says whether that was reached.
+    pub(crate) async fn finish(&self, patience: Duration) -> bool {
+        let mut running = self.running.subscribe();
+        let done = running.wait_for(|running| *running == 0);
+        tokio::time::timeout(patience, done).await.is_ok()
+    }
+}
+
+/// One that runs. Dropped with its task, however that ends.
+struct Counted(watch::Sender<usize>);
+
+impl Counted {
+    fn new(running: &watch::Sender<usize>) -> Self {
+        running.send_modify(|running| *running += 1);
+        Self(running.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.send_modify(|running| *running -= 1);
+    }
+}

@@ -1,0 +1,341 @@
+//! [`Traffic`]: what is going on with each key of a namespace at this moment: loads, reads and writes.
+
+mod flight;
+mod pulse;
+mod wait_graph;
+
+use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use hashbrown::hash_map::EntryRef;
+
+pub(crate) use self::flight::{Flight, FlightId, Landing, Waited, Waiter};
+pub(crate) use self::wait_graph::WaitGraph;
+use super::l1::{L1, Leaving, LocalKey, Slot};
+use crate::sync::Mutex;
+
+/// What is going on with each key of a namespace at this moment.
+///
+/// Three things meet here, under one lock per shard, because they have to agree:
+///
+/// - **Single-flight.** The first caller who misses a key leads a [`Flight`]; the others wait for it.
+/// - **Epochs.** Whatever wants to put a value into L1 notes the epoch of its key before its I/O; each write
+///   raises it before and after its own. A value is kept only if the epoch has not moved, checked in the same step that keeps it, so
+///   nothing that was read before a write is ever served after it.
+/// - **Detachment.** A write takes a running flight out of the table: whoever comes later starts a new one.
+///
+/// Only keys that something is going on with have an entry, and it goes when the last visitor leaves.
+/// A hit in L1 does not come here. No lock is held across an await, and no value is dropped under one.
+pub(crate) struct Traffic<T> {
+    shards: Box<[Mutex<HashMap<LocalKey, Busy<T>, RandomState>>]>,
+    hasher: RandomState,
+    l1: Arc<L1>,
+}
+
+/// A key that something is going on with.
+struct Busy<T> {
+    epoch: u64,
+    visitors: usize,
+    flight: Option<Arc<Flight<T>>>,
+}
+
+/// The answer to [`Traffic::join`].
+pub(crate) enum Join<T: Send + Sync + 'static> {
+    /// The value came into L1 in the meantime.
+    Hit(Slot),
+    /// The caller leads.
+    Lead(Lead<T>),
+    /// Somebody else leads.
+    Wait(Waiter<T>),
+}
+
+impl<T: Send + Sync + 'static> Traffic<T> {
+    pub(crate) fn new(l1: Arc<L1>) -> Arc<Self> {
+        let hasher = RandomState::default();
+        let shards = (0..SHARDS).map(|_| Mutex::new(HashMap::with_hasher(hasher.clone()))).collect();
+        Arc::new(Self { shards, hasher, l1 })
+    }
+
+    /// Waits for the flight of `key` if there is one, or leads it. `is_live` says of what L1 has whether it will do.
+    pub(crate) fn join(self: &Arc<Self>, key: &LocalKey, is_live: impl FnOnce(&Slot) -> bool) -> Join<T> {
+        let mut shard = self.shard(key).lock();
+        if let Some(flight) = shard.get(key).and_then(|busy| busy.flight.as_ref()) {
+            return Join::Wait(flight.wait());
+        }
+        // Whoever landed in the meantime left the value here.
+        if let Some(slot) = self.l1.get(key)
+            && is_live(&slot)
+        {
+            return Join::Hit(slot);
+        }
+        let busy = enter(&mut shard, key);
+        let flight = Flight::new();
+        busy.flight = Some(Arc::clone(&flight));
+        Join::Lead(Lead { visit: self.visitor(key, busy.epoch), flight, value: None, landed: false })
+    }
+
+    /// Waits for the flight of `key` if it is still asking the backend.
+    pub(crate) fn reading(&self, key: &LocalKey) -> Option<Waiter<T>> {
+        let shard = self.shard(key).lock();
+        let flight = shard.get(key)?.flight.as_ref()?;
+        flight.is_reading().then(|| flight.wait())
+    }
+
+    /// Leads the flight of `key` in place of `stalled`, unless another did so first. Those who wait for `stalled` begin anew.
+    pub(crate) fn take_over(&self, key: &LocalKey, stalled: &Arc<Flight<T>>) {
+        let mut shard = self.shard(key).lock();
+        let leads = |busy: &&mut Busy<T>| busy.flight.as_ref().is_some_and(|flight| Arc::ptr_eq(flight, stalled));
+        if let Some(busy) = shard.get_mut(key).filter(leads) {
+            busy.flight = None;
+            drop(shard);
+            stalled.land(Landing::Abandoned);
+        }
+    }
+
+    /// Notes the epoch of `key`, for somebody who is about to read it and may keep what it finds.
+    pub(crate) fn visit(self: &Arc<Self>, key: &LocalKey) -> Visit<T> {
+        let mut shard = self.shard(key).lock();
+        let epoch = enter(&mut shard, key).epoch;
+        drop(shard);
+        self.visitor(key, epoch)
+    }
+
+    /// Begins to write `key`: no copy of what was read before is kept or served from here on.
+    pub(crate) fn begin_write(self: &Arc<Self>, key: &LocalKey) -> WriteVisit<T> {
+        let mut shard = self.shard(key).lock();
+        let busy = enter(&mut shard, key);
+        busy.epoch += 1;
+        let left = (busy.flight.take(), self.l1.remove(key));
+        let visit = self.visitor(key, busy.epoch);
+        drop(shard);
+        drop(left);
+        WriteVisit { visit, settled: false }
+    }
+
+    /// Takes note that somebody else changed `key`.
+    pub(crate) fn changed_elsewhere(self: &Arc<Self>, key: &LocalKey) {
+        let mut shard = self.shard(key).lock();
+        let flight = shard.get_mut(key).and_then(|busy| {
+            busy.epoch += 1;
+            busy.flight.take()
+        });
+        let slot = self.l1.remove(key);
+        drop(shard);
+        drop((flight, slot));
+    }
+
+    /// Takes note that any key under `prefix` may have changed. What others are reading of other keys is given up too, which
+    /// costs a look-up and nothing else.
+    pub(crate) fn all_changed(&self, prefix: &[u8]) {
+        for shard in &self.shards {
+            let mut shard = shard.lock();
+            let flights: Vec<_> = shard
+                .values_mut()
+                .filter_map(|busy| {
+                    busy.epoch += 1;
+                    busy.flight.take()
+                })
+                .collect();
+            drop(shard);
+            drop(flights);
+        }
+        self.l1.remove_under(prefix);
+    }
+
+    /// How many keys something is going on with.
+    pub(crate) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().len()).sum()
+    }
+
+    fn visitor(self: &Arc<Self>, key: &LocalKey, epoch: u64) -> Visit<T> {
+        Visit { traffic: Arc::clone(self), key: key.clone(), epoch }
+    }
+
+    fn shard(&self, key: &LocalKey) -> &Mutex<HashMap<LocalKey, Busy<T>, RandomState>> {
+        let hash = self.hasher.hash_one(key.as_slice());
+        // The low bits choose within the shard's own table.
+        #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
+        &self.shards[(hash >> 48) as usize % SHARDS]
+    }
+}
+
+impl<T> fmt::Debug for Traffic<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Traffic").finish_non_exhaustive()
+    }
+}
+
+/// Somebody who reads a key and noted its epoch.
+pub(crate) struct Visit<T: Send + Sync + 'static> {
+    traffic: Arc<Traffic<T>>,
+    key: LocalKey,
+    epoch: u64,
+}
+
+impl<T: Send + Sync + 'static> Visit<T> {
+    pub(crate) fn key(&self) -> &LocalKey {
+        &self.key
+    }
+
+    /// Whether nobody has written the key since.
+    pub(crate) fn is_current(&self) -> bool {
+        self.traffic.shard(&self.key).lock().get(&self.key).is_some_and(|busy| busy.epoch == self.epoch)
+    }
+
+    /// Keeps `slot` in L1 unless the key was written since. Says whether it was not.
+    pub(crate) fn keep(&self, slot: Slot) -> bool {
+        let shard = self.traffic.shard(&self.key).lock();
+        let current = shard.get(&self.key).is_some_and(|busy| busy.epoch == self.epoch);
+        let leaving =
+            if current { self.traffic.l1.insert(self.key.clone(), slot) } else { [slot].into_iter().collect() };
+        drop(shard);
+        drop(leaving);
+        current
+    }
+}
+
+impl<T: Send + Sync + 'static> Drop for Visit<T> {
+    fn drop(&mut self) {
+        let mut shard = self.traffic.shard(&self.key).lock();
+        let Some(busy) = shard.get_mut(&self.key) else { return };
+        busy.visitors -= 1;
+        if busy.visitors == 0 {
+            let gone = shard.remove(&self.key);
+            // A burst of keys must not hold its memory for ever.
+            if shard.is_empty() && shard.capacity() > ROOMY {
+                shard.shrink_to(ROOMY);
+            }
+            drop(shard);
+            drop(gone);
+        }
+    }
+}
+
+/// Somebody who writes a key. Dropped without [`commit`](Self::commit), its outcome is unknown, and no copy stays.
+pub(crate) struct WriteVisit<T: Send + Sync + 'static> {
+    visit: Visit<T>,
+    settled: bool,
+}
+
+impl<T: Send + Sync + 'static> WriteVisit<T> {
+    pub(crate) fn key(&self) -> &LocalKey {
+        self.visit.key()
+    }
+
+    /// The write was acknowledged. Its value is kept in L1, unless another write came between: which of them is the later one
+    /// only the backend knows. Says whether none did.
+    pub(crate) fn commit(mut self, slot: Option<Slot>) -> bool {
+        self.settle(slot)
+    }
+
+    fn settle(&mut self, slot: Option<Slot>) -> bool {
+        self.settled = true;
+        let Visit { traffic, key, epoch } = &self.visit;
+        let mut shard = traffic.shard(key).lock();
+        let Some(busy) = shard.get_mut(key) else { return false };
+        let alone = busy.epoch == *epoch;
+        busy.epoch += 1;
+        let flight = busy.flight.take();
+        let (old, leaving) = match slot {
+            Some(slot) if alone => (None, traffic.l1.insert(key.clone(), slot)),
+            slot => (traffic.l1.remove(key), slot.into_iter().collect()),
+        };
+        drop(shard);
+        drop((flight, old, leaving));
+        alone
+    }
+}
+
+impl<T: Send + Sync + 'static> Drop for WriteVisit<T> {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.settle(None);
+        }
+    }
+}
+
+/// Leads a flight. Dropped before it landed, it hands over the value if it has one, and otherwise lets others begin anew.
+pub(crate) struct Lead<T: Send + Sync + 'static> {
+    visit: Visit<T>,
+    flight: Arc<Flight<T>>,
+    value: Option<Option<Arc<T>>>,
+    landed: bool,
+}
+
+impl<T: Send + Sync + 'static> Lead<T> {
+    pub(crate) fn flight(&self) -> &Arc<Flight<T>> {
+        &self.flight
+    }
+
+    /// Waits for the flight that is led here: for a leader who works in a task.
+    pub(crate) fn wait(&self) -> Waiter<T> {
+        self.flight.wait()
+    }
+
+    /// Says that the backend had nothing and a load begins.
+    pub(crate) fn loading(&self) {
+        self.flight.loading();
+    }
+
+    /// The value is known, whatever becomes of storing it.
+    pub(crate) fn loaded(&mut self, value: Option<Arc<T>>) {
+        self.value = Some(value);
+    }
+
+    /// Whether nobody has written the key since the flight began.
+    pub(crate) fn is_current(&self) -> bool {
+        self.visit.is_current()
+    }
+
+    /// Ends the flight. `slot` is kept in L1 unless the key was written since it began.
+    pub(crate) fn land(mut self, landing: Landing<T>, slot: Option<Slot>) {
+        self.settle(landing, slot);
+    }
+
+    fn settle(&mut self, landing: Landing<T>, slot: Option<Slot>) {
+        self.landed = true;
+        let Visit { traffic, key, epoch } = &self.visit;
+        let mut shard = traffic.shard(key).lock();
+        let mut leaving = Leaving::new();
+        if let Some(busy) = shard.get_mut(key) {
+            let attached = busy.flight.as_ref().is_some_and(|flight| Arc::ptr_eq(flight, &self.flight));
+            if attached {
+                // The value is in L1 before the flight is gone from the table: no caller falls between.
+                busy.flight = None;
+                match slot {
+                    Some(slot) if busy.epoch == *epoch => leaving = traffic.l1.insert(key.clone(), slot),
+                    slot => leaving.extend(slot),
+                }
+            } else {
+                leaving.extend(slot);
+            }
+        }
+        drop(shard);
+        drop(leaving);
+        self.flight.land(landing);
+    }
+}
+
+impl<T: Send + Sync + 'static> Drop for Lead<T> {
+    fn drop(&mut self) {
+        if !self.landed {
+            let landing = self.value.take().map_or(Landing::Abandoned, Landing::Found);
+            self.settle(landing, None);
+        }
+    }
+}
+
+fn enter<'a, T>(shard: &'a mut HashMap<LocalKey, Busy<T>, RandomState>, key: &LocalKey) -> &'a mut Busy<T> {
+    let busy = match shard.entry_ref(key) {
+        EntryRef::Occupied(entry) => entry.into_mut(),
+        EntryRef::Vacant(entry) => entry.insert(Busy { epoch: 0, visitors: 0, flight: None }),
+    };
+    busy.visitors += 1;
+    busy
+}
+
+const SHARDS: usize = 16;
+const ROOMY: usize = 1024;

@@ -1,0 +1,195 @@
+//! [`Flight`]: one look-up or load of a key, which others may wait for instead of doing it again.
+
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::pulse::Pulse;
+use crate::Error;
+
+/// Names a flight among all of the process.
+pub(crate) type FlightId = u64;
+
+/// One look-up or load of a key, which others may wait for instead of doing it again.
+pub(crate) struct Flight<T> {
+    id: FlightId,
+    state: watch::Sender<State<T>>,
+    pulse: Arc<Pulse>,
+}
+
+/// How a flight ended.
+pub(crate) enum Landing<T> {
+    /// With a value, or with the knowledge that there is none.
+    Found(Option<Arc<T>>),
+    /// The backend had nothing, and nobody was there to load.
+    Missed,
+    /// The backend failed, and nobody was there to load.
+    Refused(Error),
+    /// The loader failed, with an error that can be shared.
+    Failed(Arc<dyn Any + Send + Sync>),
+    /// The loader failed, with an error that cannot be shared: whoever waited runs its own.
+    Alone,
+    /// The loader panicked.
+    Panicked,
+    /// The loader did not finish in time.
+    TimedOut,
+    /// The leader is gone or was replaced: whoever waited begins anew.
+    Abandoned,
+}
+
+impl<T: Send + Sync + 'static> Flight<T> {
+    pub(super) fn new() -> Arc<Self> {
+        // Not one of the atomics that are explored: the numbers only have to differ.
+        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+        Arc::new(Self {
+            id: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+            state: watch::Sender::new(State::Reading),
+            pulse: Arc::default(),
+        })
+    }
+
+    pub(crate) fn id(&self) -> FlightId {
+        self.id
+    }
+
+    /// Runs `work` as the leader: waiters notice if it is ready to go on but nobody polls it.
+    pub(crate) fn led<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F, T> {
+        Pulse::watch(Arc::new([Arc::clone(&self.pulse)]), work)
+    }
+
+    /// Runs `work` as the leader of all of `flights`.
+    pub(crate) fn led_together<F: Future>(
+        flights: &[Arc<Self>],
+        work: F,
+    ) -> impl Future<Output = F::Output> + use<F, T> {
+        Pulse::watch(flights.iter().map(|flight| Arc::clone(&flight.pulse)).collect(), work)
+    }
+
+    /// Says that the backend had nothing and a load begins.
+    pub(super) fn loading(&self) {
+        self.advance(|state| matches!(state, State::Reading), State::Loading);
+    }
+
+    /// Ends the flight, unless it ended before.
+    pub(super) fn land(&self, landing: Landing<T>) {
+        self.advance(|state| !matches!(state, State::Landed(_)), State::Landed(landing));
+    }
+
+    /// Whether the backend is still being asked.
+    pub(super) fn is_reading(&self) -> bool {
+        matches!(*self.state.borrow(), State::Reading)
+    }
+
+    /// Resolves once nobody waits.
+    pub(crate) async fn nobody_waits(&self) {
+        self.state.closed().await;
+    }
+
+    /// Begins to wait.
+    pub(super) fn wait(self: &Arc<Self>) -> Waiter<T> {
+        Waiter { state: self.state.subscribe(), flight: Arc::clone(self) }
+    }
+
+    fn advance(&self, from: impl FnOnce(&State<T>) -> bool, to: State<T>) {
+        let mut to = Some(to);
+        self.state.send_if_modified(|state| {
+            let applies = from(state);
+            if applies && let Some(to) = to.take() {
+                *state = to;
+            }
+            applies
+        });
+    }
+}
+
+impl<T> fmt::Debug for Flight<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flight").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Waits for a flight. An owned load goes on for as long as there is one of these.
+pub(crate) struct Waiter<T> {
+    state: watch::Receiver<State<T>>,
+    flight: Arc<Flight<T>>,
+}
+
+/// Why waiting ended.
+pub(crate) enum Waited<T> {
+    /// The flight ended.
+    Landed(Landing<T>),
+    /// The leader is ready but not polled, or took beyond all patience: somebody else should take over.
+    Stalled,
+}
+
+impl<T: Send + Sync + 'static> Waiter<T> {
+    pub(crate) fn flight(&self) -> &Arc<Flight<T>> {
+        &self.flight
+    }
+
+    /// Waits for the end of the flight, but no longer than the leader makes progress, and `patience` at most.
+    pub(crate) async fn landing(mut self, patience: Duration) -> Waited<T> {
+        let mut waited = Duration::ZERO;
+        let mut suspected = None;
+        loop {
+            if let State::Landed(landing) = &*self.state.borrow_and_update() {
+                return Waited::Landed(landing.clone());
+            }
+            match tokio::time::timeout(GRACE.min(patience), self.state.changed()).await {
+                Ok(_) => {}
+                Err(_elapsed) => {
+                    waited += GRACE;
+                    let ready = self.flight.pulse.ready_since();
+                    if waited >= patience || (ready.is_some() && ready == suspected) {
+                        return Waited::Stalled;
+                    }
+                    suspected = ready;
+                }
+            }
+        }
+    }
+
+    /// Waits until the backend has answered: `None` if it had nothing and a load began.
+    pub(crate) async fn reading(mut self, patience: Duration) -> Option<Waited<T>> {
+        let answered = tokio::time::timeout(patience, self.state.wait_for(|state| !matches!(state, State::Reading)));
+        match answered.await {
+            Ok(Ok(state)) => match &*state {
+                State::Landed(landing) => Some(Waited::Landed(landing.clone())),
+                State::Reading | State::Loading => None,
+            },
+            Ok(Err(_)) | Err(_) => Some(Waited::Stalled),
+        }
+    }
+}
+
+enum State<T> {
+    /// The backend is being asked.
+    Reading,
+    /// The backend had nothing, and the value is being loaded.
+    Loading,
+    /// It is over.
+    Landed(Landing<T>),
+}
+
+// By hand: a derived one would ask for `T: Clone`.
+impl<T> Clone for Landing<T> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Found(value) => Self::Found(value.clone()),
+            Self::Missed => Self::Missed,
+            Self::Refused(error) => Self::Refused(error.clone()),
+            Self::Failed(error) => Self::Failed(Arc::clone(error)),
+            Self::Alone => Self::Alone,
+            Self::Panicked => Self::Panicked,
+            Self::TimedOut => Self::TimedOut,
+            Self::Abandoned => Self::Abandoned,
+        }
+    }
+}
+
+/// How long a leader may stand ready without being polled before another takes over; noticed within twice this.
+const GRACE: Duration = Duration::from_secs(1);
