@@ -410,3 +410,65 @@ fn a_bad_time_to_live_is_told_what_to_write() {
 fn zero_seconds_in_code_panic() {
     let _ = Ttl::secs(0);
 }
+
+mod derived {
+    use std::marker::PhantomData;
+
+    use cachekit_core::IntoKey;
+    use cachekit_macros::IntoKey;
+
+    use super::written;
+
+    #[derive(IntoKey)]
+    #[cachekit(crate = "cachekit_core")]
+    struct Named<'a, T, const N: usize>
+    where
+        T: Clone,
+    {
+        writer: &'a str,
+        r#type: [T; N],
+        marker: PhantomData<T>,
+    }
+
+    #[derive(IntoKey)]
+    #[cachekit(crate = "::cachekit_core")]
+    struct Tuple(u64, Option<Unit>);
+
+    #[derive(IntoKey)]
+    #[cachekit(crate = "cachekit_core")]
+    struct Unit;
+
+    #[derive(IntoKey)]
+    #[cachekit(crate = "cachekit_core")]
+    #[expect(non_camel_case_types, reason = "names are escaped as any text")]
+    enum Either<A, B> {
+        Left(A),
+        Right { b: B, again: B },
+        r#type,
+        snake_case(),
+    }
+
+    #[derive(IntoKey)]
+    #[cachekit(crate = "cachekit_core")]
+    enum Never {}
+
+    #[test]
+    fn a_struct_is_its_fields_and_an_enum_its_name_first() {
+        let named = Named { writer: "a b", r#type: [1, 2], marker: PhantomData };
+        assert_eq!(written(&named), "a_20b:_l2:1:2");
+        assert_eq!(written(&Tuple(7, Some(Unit))), "7:_s");
+        assert_eq!(written(&Tuple(7, None)), "7:_n");
+        assert_eq!(written(&Unit), "");
+        assert_eq!(written(&Either::<_, u8>::Left("x")), "Left:x");
+        assert_eq!(written(&Either::<u8, _>::Right { b: 1, again: 2 }), "Right:1:2");
+        assert_eq!(written(&Either::<u8, u8>::r#type), "type");
+        assert_eq!(written(&Either::<u8, u8>::snake_case()), "snake_5fcase");
+        assert_eq!(written(&None::<Never>), "_n");
+    }
+
+    #[test]
+    fn type_parameters_are_bounded() {
+        fn is_key<K: IntoKey>() {}
+        is_key::<Either<String, Option<u8>>>();
+    }
+}
