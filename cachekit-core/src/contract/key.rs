@@ -38,7 +38,7 @@ impl Key {
     pub fn new(text: &str) -> Result<Self> {
         check("key", text)?;
         if text.ends_with(":lock") {
-            return Err(Error::new(ErrorCode::E042, "key: ends in \":lock\", which is kept for locks"));
+            return Err(invalid("key", "another ending than \":lock\", which is kept for locks", "one that ends so"));
         }
         Ok(Self(Arc::from(text)))
     }
@@ -116,10 +116,14 @@ impl KeyPrefix {
     /// E042 if `text` is not 2 to [`Key::MAX_LEN`] bytes of a key's alphabet ending in `:`.
     pub fn new(text: &str) -> Result<Self> {
         check("key prefix", text)?;
-        if text.len() < 2 || !text.ends_with(':') {
-            return Err(Error::new(ErrorCode::E042, format!("key prefix: expected an end in \":\", got {text:?}")));
+        let expected = "a name and \":\" at its end";
+        match text.strip_suffix(':') {
+            None => {
+                Err(invalid("key prefix", expected, format!("{:?} there", text.chars().last().unwrap_or_default())))
+            }
+            Some("") => Err(invalid("key prefix", expected, "\":\" alone")),
+            Some(_) => Ok(Self(Arc::from(text))),
         }
-        Ok(Self(Arc::from(text)))
     }
 
     /// The whole prefix.
@@ -135,16 +139,17 @@ impl KeyPrefix {
     }
 }
 
-fn check(what: &str, text: &str) -> Result<()> {
+/// Checks length and alphabet. The text itself is not shown: it may hold what identifies a person.
+fn check(name: &str, text: &str) -> Result<()> {
     if text.is_empty() || text.len() > Key::MAX_LEN {
-        let message = format!("{what}: expected 1 to {} bytes, got {}", Key::MAX_LEN, text.len());
-        return Err(Error::new(ErrorCode::E042, message));
+        return Err(invalid(name, &format!("1 to {} bytes", Key::MAX_LEN), format!("{} bytes", text.len())));
     }
     match text.char_indices().find(|&(_, c)| !(c.is_ascii_alphanumeric() || "_.:-".contains(c))) {
-        Some((at, c)) => {
-            let message = format!("{what}: expected only A-Z a-z 0-9 _ . : -, got {c:?} at byte {at}");
-            Err(Error::new(ErrorCode::E042, message))
-        }
+        Some((at, c)) => Err(invalid(name, "only A-Z a-z 0-9 _ . : -", format!("{c:?} at byte {at}"))),
         None => Ok(()),
     }
+}
+
+fn invalid(name: &str, expected: &str, got: impl fmt::Display) -> Error {
+    Error::new(ErrorCode::E042, format!("{name}: expected {expected}, got {got}"))
 }
