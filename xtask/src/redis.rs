@@ -11,15 +11,16 @@ const INSTALL: &str = r#"
 set -eu
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
-    trap 'rm -f "$policy"' EXIT HUP INT TERM
+    trap 'rm -f "$policy"' EXIT
+    trap 'exit 1' HUP INT TERM
     printf '#!/bin/sh\nexit 101\n' > "$policy"
     chmod 755 "$policy"
 fi
 export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
 apt-get update
 apt-get install -y --no-install-recommends redis-server
-if [ -d /run/systemd/system ]; then
-    systemctl disable --now redis-server
+if command -v systemctl > /dev/null; then
+    systemctl disable redis-server
 fi
 "#;
 
