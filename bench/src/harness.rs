@@ -89,25 +89,33 @@ pub fn compare(bench: &'static str, case: impl fmt::Display, threads: usize, can
             samples.push(candidate.round(threads, *operations));
         }
     }
-    for samples in &mut samples {
-        samples.sort_by(f64::total_cmp);
-    }
-    let median = |samples: &[f64]| samples[samples.len() / 2];
-    let of = |role| candidates.iter().position(|candidate| candidate.role == role).map(|at| median(&samples[at]));
+    let of = |role| candidates.iter().position(|candidate| candidate.role == role).map(|at| &samples[at]);
     let (floor, peer) = (of(Role::Floor), of(Role::Peer));
     let row = |(candidate, samples): (&Candidate<'_>, &Vec<f64>)| Row {
         bench,
         case: case.to_string(),
         candidate: candidate.name,
         ours: candidate.role == Role::Ours,
-        median: median(samples),
-        min: samples[0],
-        max: samples[samples.len() - 1],
+        median: median(samples.iter().copied()),
+        min: samples.iter().copied().fold(f64::INFINITY, f64::min),
+        max: samples.iter().copied().fold(0.0, f64::max),
         unit: "ns",
-        to_floor: floor.map(|floor| median(samples) / floor),
-        to_peer: peer.map(|peer| median(samples) / peer),
+        to_floor: floor.map(|floor| ratio(samples, floor)),
+        to_peer: peer.map(|peer| ratio(samples, peer)),
     };
     candidates.iter().zip(&samples).map(row).collect()
+}
+
+/// Returns how many times longer one took than the other. Only rounds that lie next to each other are compared: what
+/// slowed the machine for one of them slowed it for both.
+fn ratio(samples: &[f64], others: &[f64]) -> f64 {
+    median(samples.iter().zip(others).map(|(sample, other)| sample / other))
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 /// Times `operation`, called with the numbers from 0.
