@@ -12,5 +12,6 @@ pub(crate) fn run(asked: &Bench) -> Result<ExitCode, String> {
         command.args(["--format", "json"]);
     }
     let status = command.status().map_err(|error| format!("cargo did not start: {error}"))?;
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
