@@ -1,2 +1,41 @@
-//! To be filled.
-fn main() {}
+//! `cargo xtask …`: the workshop of this repository, one file for each command.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program talks to its terminal")]
+
+mod bench;
+mod cargo;
+mod check;
+mod flags;
+mod redis;
+mod step;
+mod tally;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use flags::Command;
+
+fn main() -> ExitCode {
+    let done = match flags::parse(lexopt::Parser::from_env()) {
+        Ok(Command::Test) => test::run(),
+        Ok(Command::Check) => check::run(),
+        Ok(Command::Tidy) => tidy::run(),
+        Ok(Command::Bench(asked)) => bench::run(&asked),
+        Ok(Command::Help) => {
+            println!("{}", flags::USAGE);
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("error: {error}\n\n{}", flags::USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The command line: every verb and flag of `cargo xtask`, in one place.
+
+use lexopt::{Arg, Error, Parser, ValueExt};
+
+pub(crate) const USAGE: &str = "\
+Usage: cargo xtask <COMMAND>
+
+Commands:
+  test                              everything that CI asks: format, lints, tests, documentation, licences
+  check                             the quick part of it: format, tidy, lints
+  tidy                              the rules of this repository that no compiler knows
+  bench [NAME] [--format FORMAT]    measures us beside our peers; FORMAT is `table` (default) or `json`
+
+Options:
+  -h, --help                        prints this text";
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    Test,
+    Check,
+    Tidy,
+    Bench(Bench),
+    Help,
+}
+
+/// What `cargo xtask bench` was asked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Bench {
+    /// One bench, or all of them.
+    pub(crate) name: Option<String>,
+    pub(crate) json: bool,
+}
+
+pub(crate) fn parse(mut parser: Parser) -> Result<Command, Error> {
+    let verb = match parser.next()? {
+        Some(Arg::Value(verb)) => verb.string()?,
+        Some(Arg::Short('h') | Arg::Long("help")) => return Ok(Command::Help),
+        Some(other) => return Err(other.unexpected()),
+        None => return Err("a command is missing".into()),
+    };
+    let command = match verb.as_str() {
+        "test" => Command::Test,
+        "check" => Command::Check,
+        "tidy" => Command::Tidy,
+        "bench" => return bench(parser),
+        "help" => Command::Help,
+        unknown => return Err(format!("unknown command `{unknown}`").into()),
+    };
+    match parser.next()? {
+        None => Ok(command),
+        Some(Arg::Short('h') | Arg::Long("help")) => Ok(Command::Help),
+        Some(other) => Err(other.unexpected()),
+    }
+}
+
+fn bench(mut parser: Parser) -> Result<Command, Error> {
+    let mut asked = Bench::default();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("format") => asked.json = parser.value()?.parse_with(format)?,
+            Arg::Value(name) if asked.name.is_none() => asked.name = Some(name.string()?),
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Command::Bench(asked))
+}
+
+fn format(name: &str) -> Result<bool, &'static str> {
+    match name {
+        "table" => Ok(false),
+        "json" => Ok(true),
+        _ => Err("expected `table` or `json`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Command, String> {
+        parse(Parser::from_args(line.split_whitespace())).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn verbs_and_flags() {
+        assert_eq!(parsed("test"), Ok(Command::Test));
+        assert_eq!(parsed("check"), Ok(Command::Check));
+        assert_eq!(parsed("tidy"), Ok(Command::Tidy));
+        assert_eq!(parsed("--help"), Ok(Command::Help));
+        assert_eq!(parsed("test --help"), Ok(Command::Help));
+        assert_eq!(parsed("bench"), Ok(Command::Bench(Bench::default())));
+        let l1 = Bench { name: Some("l1".into()), json: true };
+        assert_eq!(parsed("bench l1 --format json"), Ok(Command::Bench(l1)));
+    }
+
+    #[test]
+    fn what_is_unknown_is_refused() {
+        for line in ["", "tets", "--quick", "test --quick", "test twice", "bench a b", "bench --format xml"] {
+            assert!(parsed(line).is_err(), "`{line}` was accepted");
+        }
+    }
+}

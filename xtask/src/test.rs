@@ -1,0 +1,90 @@
+//! `cargo xtask test`: the one command that says whether this tree is sound.
+
+use std::process::ExitCode;
+
+use crate::cargo;
+use crate::check;
+use crate::redis;
+use crate::step::{Failure, Run, Step};
+use crate::workspace::{Member, Workspace};
+
+const DENY_WARNINGS: &[&str] = &["--", "-D", "warnings"];
+
+pub(crate) fn run() -> Result<ExitCode, String> {
+    let workspace = Workspace::load()?;
+    let mut run = Run::default();
+    let outcome = steps(&mut run, &workspace);
+    Ok(if run.finish(outcome) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn steps(run: &mut Run, workspace: &Workspace) -> Result<(), Failure> {
+    run.task("redis-server", "cargo xtask test", redis::ensure)?;
+    check::steps(run, workspace)?;
+    tests(run, workspace)?;
+    features(run, workspace)?;
+    documentation(run, workspace)?;
+    dependencies(run)
+}
+
+fn tests(run: &mut Run, workspace: &Workspace) -> Result<(), Failure> {
+    let features = workspace.public_features();
+    run.step(&runner("tests", &["--workspace", "--lib", "--bins", "--tests", "--examples", "--features", &features]))?;
+    let doc = ["test", "--doc", "--workspace", "--no-fail-fast", "--features", &features];
+    run.step(&Step::new("doc tests", &doc).counting_tests())?;
+    for member in interleaved(workspace) {
+        let title = format!("interleavings of {}", member.name);
+        run.step(&runner(&title, &["-p", &member.name, "--features", "_shuttle", "--test", "interleavings"]))?;
+    }
+    Ok(())
+}
+
+/// The members whose locks and atomics can be replaced by shuttle's, and which have a test that does so.
+fn interleaved(workspace: &Workspace) -> impl Iterator<Item = &Member> {
+    workspace.members.iter().filter(|member| {
+        member.features.iter().any(|feature| feature == "_shuttle")
+            && member.tests.iter().any(|test| test == "interleavings")
+    })
+}
+
+/// Calls nextest where it is installed, else `cargo test`: both must pass, but nextest is quicker and says more.
+fn runner(title: &str, args: &[&str]) -> Step {
+    let runner: &[&str] =
+        if cargo::has("nextest") { &["nextest", "run", "--retries", "0", "--status-level", "slow"] } else { &["test"] };
+    Step::new(title, runner).with_args(&["--no-fail-fast"]).with_args(args).needing_tests()
+}
+
+/// Core without its engine, and the door with each of its features alone, with none and with all.
+fn features(run: &mut Run, workspace: &Workspace) -> Result<(), Failure> {
+    let alone = |package, features| {
+        let args = ["clippy", "-p", package, "--no-default-features", "--features", features];
+        let args = if features.is_empty() { &args[..4] } else { &args[..] };
+        let title = if features.is_empty() { "none" } else { features };
+        Step::new(format!("features of {package}: {title}"), args).with_args(DENY_WARNINGS)
+    };
+    run.step(&alone("cachekit-core", ""))?;
+    run.step(&alone("cachekit", ""))?;
+    let door = workspace.member("cachekit").ok_or("the workspace has no member `cachekit`")?;
+    for feature in door.public_features() {
+        run.step(&alone("cachekit", feature))?;
+    }
+    let all: Vec<&str> = door.public_features().collect();
+    if all.len() > 1 {
+        run.step(&alone("cachekit", &all.join(",")))?;
+    }
+    Ok(())
+}
+
+fn documentation(run: &mut Run, workspace: &Workspace) -> Result<(), Failure> {
+    let args = ["doc", "--workspace", "--no-deps", "--features", &workspace.public_features()];
+    run.step(&Step::new("documentation", &args).with_environment("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn dependencies(run: &mut Run) -> Result<(), Failure> {
+    let title = "licences and sources of dependencies";
+    if cargo::has("deny") {
+        run.step(&Step::new(title, &["deny", "check", "bans", "licenses", "sources"]))
+    } else {
+        run.skip(title, "for `cargo deny` is missing: `cargo install --locked cargo-deny` brings it");
+        Ok(())
+    }
+}
