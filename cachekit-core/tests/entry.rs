@@ -1,5 +1,6 @@
 //! The native entry layout: golden bytes, round trips, and everything that has to be refused.
 #![cfg(feature = "engine")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
 
 use cachekit_core::entry::{Content, EntryView, Header, Look, Protection, Undecodable};
 use cachekit_core::{Error, ErrorCode, Key, UnixTime};
