@@ -1,5 +1,6 @@
 //! The native entry layout: golden bytes, round trips, and everything that has to be refused.
 #![cfg(feature = "engine")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
 
 use cachekit_core::entry::{Content, EntryView, Header, Look, Protection, Undecodable};
 use cachekit_core::{Error, ErrorCode, Key, UnixTime};
@@ -170,7 +171,8 @@ fn unknown_optional_flags_and_longer_headers_are_read() {
 
 #[test]
 fn impossible_headers_are_refused_where_they_are() {
-    let damage: [(&str, usize, fn(&mut Vec<u8>)); 7] = [
+    type Change = fn(&mut Vec<u8>);
+    let damage: [(&str, usize, Change); 7] = [
         ("version zero", 3, |bytes| bytes[3] = 0),
         ("compressed and absent", 4, |bytes| bytes[4] = 0b110),
         ("fingerprint without encryption", 4, |bytes| bytes[4] = 0b1_0000),

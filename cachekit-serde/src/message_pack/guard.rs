@@ -1,0 +1,392 @@
+//! Watches a value being serialized: depth, what the format would lose, and where it fails.
+
+use std::cell::{Cell, RefCell};
+use std::fmt::{self, Write as _};
+
+use cachekit_core::{Error, ErrorCode};
+use serde::ser::{self, Serialize, Serializer};
+
+use super::walk::MAX_DEPTH;
+
+/// A value that is watched while it is serialized, and all in it.
+pub(super) struct Guarded<'s, T: ?Sized> {
+    value: &'s T,
+    state: &'s State,
+}
+
+impl<'s, T: ?Sized> Guarded<'s, T> {
+    pub(super) fn new(value: &'s T, state: &'s State) -> Self {
+        Self { value, state }
+    }
+}
+
+impl<T: Serialize + ?Sized> Serialize for Guarded<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(Guard { inner: serializer, state: self.state })
+    }
+}
+
+/// What is known while a value is serialized, and after it failed.
+#[derive(Default)]
+pub(super) struct State {
+    depth: Cell<usize>,
+    steps: Cell<usize>,
+    /// Whether what was last written is nil.
+    nil: Cell<bool>,
+    fault: Cell<Option<&'static str>>,
+    /// The way to the fault, from the inside out; written only when an error passes by.
+    path: RefCell<Vec<Step>>,
+}
+
+/// `Some`, newtypes, arrays and maps in each other. A multiple of the depth, for real types have a few of them per level.
+const MAX_STEPS: usize = 4 * MAX_DEPTH;
+
+enum Step {
+    Field(&'static str),
+    Index(usize),
+    Key,
+    Value,
+}
+
+impl State {
+    /// The error of a value of `T` that `error` ended.
+    pub(super) fn explain<T>(&self, error: &rmp_serde::encode::Error) -> Error {
+        let mut path = String::from("$");
+        for step in self.path.borrow().iter().rev() {
+            let _infallible = match step {
+                Step::Field(name) => write!(path, ".{name}"),
+                Step::Index(index) => write!(path, "[{index}]"),
+                Step::Key => write!(path, "{{key}}"),
+                Step::Value => write!(path, "{{value}}"),
+            };
+        }
+        let said = error.to_string();
+        let problem = self
+            .fault
+            .get()
+            .or_else(|| SERDE_SAYS.iter().find(|known| said.starts_with(**known)).copied())
+            .unwrap_or("the type refuses the value");
+        Error::new(ErrorCode::E020, format!("MessagePack: {path} of {}: {problem}", std::any::type_name::<T>()))
+    }
+
+    fn refuse<E: ser::Error>(&self, problem: &'static str) -> E {
+        self.fault.set(Some(problem));
+        E::custom(problem)
+    }
+
+    /// Goes one step and `levels` of arrays and maps deeper.
+    fn enter<E: ser::Error>(&self, levels: usize) -> Result<(), E> {
+        self.depth.set(self.depth.get() + levels);
+        self.steps.set(self.steps.get() + 1);
+        if self.depth.get() > MAX_DEPTH {
+            return Err(self.refuse("arrays and maps nest deeper than 100"));
+        }
+        if self.steps.get() > MAX_STEPS {
+            return Err(self.refuse("values nest in more than 400 steps"));
+        }
+        Ok(())
+    }
+
+    fn leave(&self, levels: usize) {
+        self.depth.set(self.depth.get() - levels);
+        self.steps.set(self.steps.get() - 1);
+    }
+
+    fn at<T, E>(&self, step: impl FnOnce() -> Step, result: Result<T, E>) -> Result<T, E> {
+        if result.is_err() {
+            self.path.borrow_mut().push(step());
+        }
+        result
+    }
+}
+
+/// What serde itself says when it refuses, without data in it. What other types say may quote the value.
+const SERDE_SAYS: &[&str] = &[
+    "already mutably borrowed",
+    "can only flatten structs and maps",
+    "cannot serialize tagged newtype variant",
+    "lock poison error",
+    "path contains invalid UTF-8 characters",
+    "SystemTime must be later than UNIX_EPOCH",
+];
+
+struct Guard<'s, S> {
+    inner: S,
+    state: &'s State,
+}
+
+impl<'s, S: Serializer> Guard<'s, S> {
+    fn scalar(self, write: impl FnOnce(S) -> Result<S::Ok, S::Error>) -> Result<S::Ok, S::Error> {
+        self.state.nil.set(false);
+        write(self.inner)
+    }
+
+    fn compound<C>(
+        self,
+        levels: usize,
+        expected: Option<usize>,
+        open: impl FnOnce(S) -> Result<C, S::Error>,
+    ) -> Result<Compound<'s, C>, S::Error> {
+        let state = self.state;
+        state.enter(levels)?;
+        check_length(state, expected.unwrap_or(0))?;
+        Ok(Compound { inner: open(self.inner)?, state, levels, expected, seen: 0 })
+    }
+}
+
+/// Lengths have 32 bits.
+fn check_length<E: ser::Error>(state: &State, length: usize) -> Result<(), E> {
+    if u32::try_from(length).is_err() { Err(state.refuse("longer than 4 GiB")) } else { Ok(()) }
+}
+
+macro_rules! scalars {
+    ($($method:ident($type:ty))+) => {$(
+        fn $method(self, value: $type) -> Result<S::Ok, S::Error> {
+            self.scalar(|inner| inner.$method(value))
+        }
+    )+};
+}
+
+impl<'s, S: Serializer> Serializer for Guard<'s, S> {
+    type Ok = S::Ok;
+    type Error = S::Error;
+    type SerializeSeq = Compound<'s, S::SerializeSeq>;
+    type SerializeTuple = Compound<'s, S::SerializeTuple>;
+    type SerializeTupleStruct = Compound<'s, S::SerializeTupleStruct>;
+    type SerializeTupleVariant = Compound<'s, S::SerializeTupleVariant>;
+    type SerializeMap = Compound<'s, S::SerializeMap>;
+    type SerializeStruct = Compound<'s, S::SerializeStruct>;
+    type SerializeStructVariant = Compound<'s, S::SerializeStructVariant>;
+
+    fn is_human_readable(&self) -> bool {
+        true
+    }
+
+    scalars! {
+        serialize_bool(bool) serialize_char(char) serialize_f32(f32) serialize_f64(f64)
+        serialize_i8(i8) serialize_i16(i16) serialize_i32(i32) serialize_i64(i64)
+        serialize_u8(u8) serialize_u16(u16) serialize_u32(u32) serialize_u64(u64)
+    }
+
+    fn serialize_i128(self, value: i128) -> Result<S::Ok, S::Error> {
+        self.scalar(|inner| match (u64::try_from(value), i64::try_from(value)) {
+            (Ok(small), _) => inner.serialize_u64(small),
+            (_, Ok(small)) => inner.serialize_i64(small),
+            _ => inner.serialize_i128(value),
+        })
+    }
+
+    fn serialize_u128(self, value: u128) -> Result<S::Ok, S::Error> {
+        self.scalar(|inner| match u64::try_from(value) {
+            Ok(small) => inner.serialize_u64(small),
+            Err(_) => inner.serialize_u128(value),
+        })
+    }
+
+    fn serialize_str(self, value: &str) -> Result<S::Ok, S::Error> {
+        check_length(self.state, value.len())?;
+        self.scalar(|inner| inner.serialize_str(value))
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Result<S::Ok, S::Error> {
+        check_length(self.state, value.len())?;
+        self.scalar(|inner| inner.serialize_bytes(value))
+    }
+
+    fn serialize_none(self) -> Result<S::Ok, S::Error> {
+        self.state.nil.set(true);
+        self.inner.serialize_none()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
+        let state = self.state;
+        state.enter(0)?;
+        let ok = self.inner.serialize_some(&Guarded { value, state })?;
+        state.leave(0);
+        if state.nil.get() {
+            return Err(state.refuse("`Some` of something that is written as nil would come back as `None`"));
+        }
+        Ok(ok)
+    }
+
+    fn serialize_unit(self) -> Result<S::Ok, S::Error> {
+        self.state.nil.set(true);
+        self.inner.serialize_unit()
+    }
+
+    fn serialize_unit_struct(self, name: &'static str) -> Result<S::Ok, S::Error> {
+        // An empty array, so a level of its own.
+        let state = self.state;
+        state.enter(1)?;
+        let ok = self.scalar(|inner| inner.serialize_unit_struct(name))?;
+        state.leave(1);
+        Ok(ok)
+    }
+
+    fn serialize_unit_variant(self, name: &'static str, index: u32, variant: &'static str) -> Result<S::Ok, S::Error> {
+        self.scalar(|inner| inner.serialize_unit_variant(name, index, variant))
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<S::Ok, S::Error> {
+        let state = self.state;
+        state.enter(0)?;
+        let ok = self.inner.serialize_newtype_struct(name, &Guarded { value, state })?;
+        state.leave(0);
+        Ok(ok)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<S::Ok, S::Error> {
+        let state = self.state;
+        state.enter(1)?;
+        let value = Guarded { value, state };
+        let ok =
+            state.at(|| Step::Field(variant), self.inner.serialize_newtype_variant(name, index, variant, &value))?;
+        state.leave(1);
+        state.nil.set(false);
+        Ok(ok)
+    }
+
+    fn serialize_seq(self, length: Option<usize>) -> Result<Self::SerializeSeq, S::Error> {
+        self.compound(1, length, |inner| inner.serialize_seq(length))
+    }
+
+    fn serialize_tuple(self, length: usize) -> Result<Self::SerializeTuple, S::Error> {
+        self.compound(1, Some(length), |inner| inner.serialize_tuple(length))
+    }
+
+    fn serialize_tuple_struct(self, name: &'static str, length: usize) -> Result<Self::SerializeTupleStruct, S::Error> {
+        self.compound(1, Some(length), |inner| inner.serialize_tuple_struct(name, length))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        length: usize,
+    ) -> Result<Self::SerializeTupleVariant, S::Error> {
+        self.compound(2, Some(length), |inner| inner.serialize_tuple_variant(name, index, variant, length))
+    }
+
+    fn serialize_map(self, length: Option<usize>) -> Result<Self::SerializeMap, S::Error> {
+        self.compound(1, length, |inner| inner.serialize_map(length))
+    }
+
+    fn serialize_struct(self, name: &'static str, length: usize) -> Result<Self::SerializeStruct, S::Error> {
+        self.compound(1, Some(length), |inner| inner.serialize_struct(name, length))
+    }
+
+    fn serialize_struct_variant(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        length: usize,
+    ) -> Result<Self::SerializeStructVariant, S::Error> {
+        self.compound(2, Some(length), |inner| inner.serialize_struct_variant(name, index, variant, length))
+    }
+
+    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
+        self.serialize_str(&value.to_string())
+    }
+}
+
+/// An array or a map that is being written.
+struct Compound<'s, C> {
+    inner: C,
+    state: &'s State,
+    /// How many levels it takes in the document.
+    levels: usize,
+    /// How many elements its header promises.
+    expected: Option<usize>,
+    seen: usize,
+}
+
+impl<C> Compound<'_, C> {
+    fn finish<T, E: ser::Error>(self, end: impl FnOnce(C) -> Result<T, E>) -> Result<T, E> {
+        if self.expected.is_some_and(|expected| expected != self.seen) {
+            return Err(self.state.refuse("the type announced another number of elements than it wrote"));
+        }
+        let ok = end(self.inner)?;
+        self.state.leave(self.levels);
+        self.state.nil.set(false);
+        Ok(ok)
+    }
+}
+
+macro_rules! arrays {
+    ($($kind:ident::$method:ident)+) => {$(
+        impl<C: ser::$kind> ser::$kind for Compound<'_, C> {
+            type Ok = C::Ok;
+            type Error = C::Error;
+
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
+                let (index, state) = (self.seen, self.state);
+                self.seen += 1;
+                state.at(|| Step::Index(index), self.inner.$method(&Guarded { value, state }))
+            }
+
+            fn end(self) -> Result<C::Ok, C::Error> {
+                self.finish(C::end)
+            }
+        }
+    )+};
+}
+
+arrays! {
+    SerializeSeq::serialize_element
+    SerializeTuple::serialize_element
+    SerializeTupleStruct::serialize_field
+    SerializeTupleVariant::serialize_field
+}
+
+impl<C: ser::SerializeMap> ser::SerializeMap for Compound<'_, C> {
+    type Ok = C::Ok;
+    type Error = C::Error;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), C::Error> {
+        let state = self.state;
+        self.seen += 1;
+        state.at(|| Step::Key, self.inner.serialize_key(&Guarded { value: key, state }))
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
+        let state = self.state;
+        state.at(|| Step::Value, self.inner.serialize_value(&Guarded { value, state }))
+    }
+
+    fn end(self) -> Result<C::Ok, C::Error> {
+        self.finish(C::end)
+    }
+}
+
+macro_rules! structs {
+    ($($kind:ident)+) => {$(
+        impl<C: ser::$kind> ser::$kind for Compound<'_, C> {
+            type Ok = C::Ok;
+            type Error = C::Error;
+
+            fn serialize_field<T: Serialize + ?Sized>(
+                &mut self,
+                name: &'static str,
+                value: &T,
+            ) -> Result<(), C::Error> {
+                let state = self.state;
+                self.seen += 1;
+                state.at(|| Step::Field(name), self.inner.serialize_field(name, &Guarded { value, state }))
+            }
+
+            fn end(self) -> Result<C::Ok, C::Error> {
+                self.finish(C::end)
+            }
+        }
+    )+};
+}
+
+structs! { SerializeStruct SerializeStructVariant }
