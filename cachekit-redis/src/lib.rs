@@ -1,1 +1,15 @@
-//! To be filled.
+#![doc = include_str!("../README.md")]
+
+mod backend;
+mod batch;
+mod builder;
+mod config;
+mod connection;
+mod error;
+mod lanes;
+
+pub use cachekit_core::{Error, Result};
+
+pub use self::backend::RedisBackend;
+pub use self::builder::RedisBuilder;
+pub use self::config::{RedisConfig, RedisUrl};

@@ -1,1 +1,3 @@
-//! To be filled.
+//! What tests of CacheKit and of its plug-ins share: [`fixtures`] that start real servers.
+
+pub mod fixtures;
