@@ -86,6 +86,8 @@ async fn a_dropped_next_loses_nothing_and_a_waiting_one_is_woken() {
     let waiting = tokio::spawn(async move { watch.next().await });
     tokio::task::yield_now().await;
     there.delete(&key("users:2")).await.unwrap();
+    tokio::task::yield_now().await;
+    assert!(waiting.is_finished(), "it was woken");
     assert_eq!(waiting.await.unwrap(), Some(Change::Key(key("users:2"))));
 }
 
@@ -117,6 +119,8 @@ async fn closing_a_handle_ends_its_watches_and_no_others() {
     tokio::task::yield_now().await;
     here.close().await;
     here.close().await;
+    tokio::task::yield_now().await;
+    assert!(waiting.is_finished(), "it was woken");
     assert_eq!(waiting.await.unwrap(), (Some(Change::Key(key("users:9"))), None, None));
     assert_eq!(stays.next().now_or_never(), None);
     assert!(there.exists(&key("users:1")).await.unwrap());

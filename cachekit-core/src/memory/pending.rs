@@ -12,7 +12,7 @@ pub(super) struct Pending {
     queue: VecDeque<Change>,
     /// The number of the change at the front of the queue.
     front: u64,
-    /// The numbers of the changes after which a key may not merge with what stands before them are below this one.
+    /// The number of the last prefix: a key does not merge with what stands before it.
     barrier: u64,
     /// For each key in the queue, the number of its last change there.
     latest: HashMap<Key, u64, RandomState>,
@@ -29,7 +29,7 @@ impl Pending {
         }
         if self.queue.len() >= bound {
             let front = self.end();
-            *self = Self { front, barrier: front, ..Self::default() };
+            *self = Self { front, ..Self::default() };
             self.queue.extend([Change::SightLost, Change::SightRegained]);
             return;
         }

@@ -214,6 +214,17 @@ fn room_is_made_from_what_has_ended_then_from_the_oldest() {
 }
 
 #[test]
+fn room_for_a_large_value_is_made_from_all_that_has_ended() {
+    let weight = OVERHEAD + "a:1".len() + 1;
+    let mut store = Store::new(Some(7 * weight), Duration::ZERO, BOUND);
+    store.put("a:0", "v", Ttl::Never, at(0));
+    (1..7).for_each(|number| store.put(&format!("a:{number}"), "v", ttl(ms(1)), at(0)));
+    store.set(ONE, &key("a:7"), Bytes::from(vec![0; 5 * weight]), Ttl::Never, at(1_000));
+    assert_eq!(store.get(&key("a:0"), at(1_000)), entry("v", Remaining::Never), "the oldest, but alive");
+    store.check();
+}
+
+#[test]
 fn clear_takes_what_is_under_the_prefix_and_nothing_else() {
     let mut store = store();
     for text in ["a:1", "a:b:2", "ab:3", "b:a:4"] {
