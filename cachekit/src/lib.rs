@@ -1,1 +1,40 @@
-//! To be filled.
+#![doc = include_str!("../../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "msgpack")]
+mod default_cache;
+#[cfg(feature = "msgpack")]
+mod environment;
+#[cfg(feature = "msgpack")]
+mod from_env;
+
+pub use cachekit_core::{
+    Backend, CacheBuilder, Clock, Error, ErrorClass, ErrorCode, ErrorKind, Explanation, Health, IntoKey, Invalidation,
+    Key, KeyWriter, LoadError, Loaded, LoadedOption, ManualClock, MemoryBackend, Namespace, NamespaceBuilder,
+    Remaining, Result, Serializer, Stats, Status, TenantNamespaces, Ttl,
+};
+#[cfg(feature = "redis")]
+pub use cachekit_redis::{RedisBackend, RedisBuilder};
+#[cfg(feature = "msgpack")]
+pub use cachekit_serde::MessagePack;
+
+/// The contracts and everything else that core has, for what is not lifted to this crate's root.
+pub use cachekit_core as core;
+
+#[cfg(feature = "msgpack")]
+pub use self::default_cache::{ProcessStatus, install, scope, status};
+#[cfg(feature = "msgpack")]
+pub use self::environment::Environment;
+#[cfg(feature = "msgpack")]
+pub use self::from_env::{CacheExt, FromEnv};
+
+/// A cache whose namespaces store MessagePack, unless they name another serializer.
+#[cfg(feature = "msgpack")]
+pub type Cache = cachekit_core::Cache<MessagePack>;
+
+/// What most programs need: `use cachekit::prelude::*;`.
+pub mod prelude {
+    #[cfg(feature = "msgpack")]
+    pub use crate::{Cache, CacheExt};
+    pub use crate::{Error, ErrorCode, IntoKey, LoadError, Loaded, LoadedOption, Namespace, Ttl};
+}

@@ -76,7 +76,6 @@ pub(crate) struct Identity {
 
 impl<F> Cache<F> {
     /// Begins to build a cache.
-    #[must_use]
     pub fn builder() -> CacheBuilder<F> {
         CacheBuilder::new()
     }

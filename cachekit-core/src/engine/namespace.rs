@@ -7,14 +7,18 @@ mod load;
 mod load_many;
 mod read;
 mod tenants;
+mod watch;
 mod write;
 
 use std::fmt;
 use std::sync::Arc;
 
+use tokio::task::AbortHandle;
+
 pub use self::builder::NamespaceBuilder;
 pub use self::load::{ErrorSharing, LoadFailure, NotShared, Shared, SharedByArc};
 pub use self::tenants::{TenantNamespaces, TenantNamespacesBuilder};
+use self::watch::Sight;
 pub use self::write::Invalidation;
 use super::cache::Engine;
 use super::codec::Codec;
@@ -23,6 +27,7 @@ use super::place::Place;
 use super::settings::Settings;
 use super::stats::{Recorder, Stats};
 use super::traffic::Traffic;
+use crate::sync::Mutex;
 use crate::{Backend, IntoKey, Key, KeyWriter, Moment, Remaining, Result, Ttl, UnixTime};
 
 /// Typed entries under one name: what users hold.
@@ -65,6 +70,10 @@ pub(crate) struct NamespaceCore<T> {
     pub(crate) keeps_decoded: bool,
     pub(crate) traffic: Arc<Traffic<T>>,
     pub(crate) stats: Arc<Recorder>,
+    /// Whether changes that other processes make are told.
+    sight: Arc<Sight>,
+    /// The task that listens.
+    watcher: Mutex<Option<AbortHandle>>,
 }
 
 /// Says what a value weighs in L1, in bytes.
@@ -151,6 +160,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         let ends = match (remaining, self.backend()) {
             (Remaining::Never, None) => Moment::FAR,
             (Remaining::For(life), None) => asked + life,
+            (Remaining::For(life), Some(_)) if self.core.sight.is_clear() => asked + life,
+            (Remaining::Never, Some(_)) if self.core.sight.is_clear() => Moment::FAR,
             (Remaining::For(life), Some(_)) => asked + life.min(self.settings.l1_ttl),
             (Remaining::Never | Remaining::Unknown, _) => asked + self.settings.l1_ttl,
         };
@@ -194,6 +205,14 @@ impl<T> fmt::Debug for Namespace<T> {
             .field("codec", &self.core.codec)
             .field("settings", &self.settings)
             .finish_non_exhaustive()
+    }
+}
+
+impl<T> Drop for NamespaceCore<T> {
+    fn drop(&mut self) {
+        if let Some(watcher) = self.watcher.lock().take() {
+            watcher.abort();
+        }
     }
 }
 

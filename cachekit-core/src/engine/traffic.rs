@@ -30,10 +30,12 @@ use crate::sync::Mutex;
 /// Only keys that something is going on with have an entry, and it goes when the last visitor leaves.
 /// A hit in L1 does not come here. No lock is held across an await, and no value is dropped under one.
 pub(crate) struct Traffic<T> {
-    shards: Box<[Mutex<HashMap<LocalKey, Busy<T>, RandomState>>]>,
+    shards: Box<[Mutex<Shard<T>>]>,
     hasher: RandomState,
     l1: Arc<L1>,
 }
+
+type Shard<T> = HashMap<LocalKey, Busy<T>, RandomState>;
 
 /// A key that something is going on with.
 struct Busy<T> {
@@ -127,6 +129,18 @@ impl<T: Send + Sync + 'static> Traffic<T> {
         drop((flight, slot));
     }
 
+    fn visitor(self: &Arc<Self>, key: &LocalKey, epoch: u64) -> Visit<T> {
+        Visit { traffic: Arc::clone(self), key: key.clone(), epoch }
+    }
+
+    fn shard(&self, key: &LocalKey) -> &Mutex<Shard<T>> {
+        let hash = self.hasher.hash_one(key.as_slice());
+        // The low bits choose within the shard's own table.
+        &self.shards[(hash >> 48) as usize % SHARDS]
+    }
+}
+
+impl<T> Traffic<T> {
     /// Takes note that any key under `prefix` may have changed. What others are reading of other keys is given up too, which
     /// costs a look-up and nothing else.
     pub(crate) fn all_changed(&self, prefix: &[u8]) {
@@ -149,17 +163,6 @@ impl<T: Send + Sync + 'static> Traffic<T> {
     pub(crate) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().len()).sum()
     }
-
-    fn visitor(self: &Arc<Self>, key: &LocalKey, epoch: u64) -> Visit<T> {
-        Visit { traffic: Arc::clone(self), key: key.clone(), epoch }
-    }
-
-    fn shard(&self, key: &LocalKey) -> &Mutex<HashMap<LocalKey, Busy<T>, RandomState>> {
-        let hash = self.hasher.hash_one(key.as_slice());
-        // The low bits choose within the shard's own table.
-        #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
-        &self.shards[(hash >> 48) as usize % SHARDS]
-    }
 }
 
 impl<T> fmt::Debug for Traffic<T> {
@@ -176,10 +179,6 @@ pub(crate) struct Visit<T: Send + Sync + 'static> {
 }
 
 impl<T: Send + Sync + 'static> Visit<T> {
-    pub(crate) fn key(&self) -> &LocalKey {
-        &self.key
-    }
-
     /// Whether nobody has written the key since.
     pub(crate) fn is_current(&self) -> bool {
         self.traffic.shard(&self.key).lock().get(&self.key).is_some_and(|busy| busy.epoch == self.epoch)
@@ -221,10 +220,6 @@ pub(crate) struct WriteVisit<T: Send + Sync + 'static> {
 }
 
 impl<T: Send + Sync + 'static> WriteVisit<T> {
-    pub(crate) fn key(&self) -> &LocalKey {
-        self.visit.key()
-    }
-
     /// The write was acknowledged. Its value is kept in L1, unless another write came between: which of them is the later one
     /// only the backend knows. Says whether none did.
     pub(crate) fn commit(mut self, slot: Option<Slot>) -> bool {
@@ -328,7 +323,7 @@ impl<T: Send + Sync + 'static> Drop for Lead<T> {
     }
 }
 
-fn enter<'a, T>(shard: &'a mut HashMap<LocalKey, Busy<T>, RandomState>, key: &LocalKey) -> &'a mut Busy<T> {
+fn enter<'a, T>(shard: &'a mut Shard<T>, key: &LocalKey) -> &'a mut Busy<T> {
     let busy = match shard.entry_ref(key) {
         EntryRef::Occupied(entry) => entry.into_mut(),
         EntryRef::Vacant(entry) => entry.insert(Busy { epoch: 0, visitors: 0, flight: None }),

@@ -18,7 +18,8 @@ impl Serializer<String> for Text {
     }
 
     fn deserialize(&self, bytes: &[u8]) -> Result<String> {
-        String::from_utf8(bytes.to_vec()).map_err(|error| Error::new(ErrorCode::E021, "text: not UTF-8").with_source(error))
+        String::from_utf8(bytes.to_vec())
+            .map_err(|error| Error::new(ErrorCode::E021, "text: not UTF-8").with_source(error))
     }
 }
 

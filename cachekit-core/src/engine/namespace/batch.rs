@@ -137,6 +137,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         let Some(backend) = self.backend().filter(|_| self.engine.is_serving() && !locals.is_empty()) else {
             return locals.iter().map(|_| Ok(Found::Nothing)).collect();
         };
+        self.see();
         let keys = match locals.iter().map(|local| self.stored_key(local)).collect::<Result<Vec<Key>>>() {
             Ok(keys) => keys,
             Err(error) => return locals.iter().map(|_| Err(error.clone())).collect(),

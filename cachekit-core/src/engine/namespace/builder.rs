@@ -13,6 +13,7 @@ use crate::engine::place::{Place, check_namespace};
 use crate::engine::settings::Settings;
 use crate::engine::stats::Recorder;
 use crate::engine::traffic::Traffic;
+use crate::sync::Mutex;
 use crate::{Error, ErrorCode, Result, Serializer, Transform, TransformKind, Ttl};
 
 /// How a namespace is opened: [`Cache::namespace`](crate::Cache::namespace).
@@ -156,6 +157,8 @@ impl<T: Send + Sync + 'static> NamespaceBuilder<T> {
                 keeps_decoded,
                 traffic,
                 stats: Arc::clone(&stats),
+                sight: Arc::default(),
+                watcher: Mutex::default(),
             };
             Opened {
                 identity: identity.clone(),

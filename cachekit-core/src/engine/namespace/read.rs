@@ -140,6 +140,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     /// Asks the backend for one entry and makes of it what it is.
     pub(super) async fn look(&self, local: &LocalKey) -> Result<Found<T>> {
         let Some(backend) = self.backend() else { return Ok(Found::Nothing) };
+        self.see();
         let key = self.stored_key(local)?;
         if self.engine.repairs.distrusts(&key) {
             return Ok(Found::Nothing);

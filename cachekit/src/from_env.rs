@@ -1,0 +1,121 @@
+//! [`FromEnv`]: a cache as the environment wants it.
+
+use std::future::{IntoFuture, Ready, ready};
+
+use cachekit_core::{Error, ErrorCode, Result};
+
+use crate::{Cache, Environment};
+
+/// Makes a [`Cache`] as the environment wants it: `Cache::from_env().await?`.
+pub trait CacheExt {
+    /// Begins to make a cache from the environment of this process; `.await` makes it.
+    ///
+    /// ```
+    /// use cachekit::{Environment, prelude::*};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cachekit::Result<()> {
+    /// let environment = Environment::from_iter([("CACHEKIT_L1_MAX_SIZE_MB", "64")]); // in a test: made up
+    /// let cache = Cache::from_env().environment(environment).await?;
+    /// assert_eq!(cache.status().l1_capacity, 64 << 20);
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn from_env() -> FromEnv;
+}
+
+impl CacheExt for Cache {
+    fn from_env() -> FromEnv {
+        FromEnv { environment: None, plaintext: false }
+    }
+}
+
+/// A cache on its way, as the environment wants it: [`CacheExt::from_env`].
+///
+/// # Which backend
+/// Exactly one of `CACHEKIT_API_KEY` and `CACHEKIT_REDIS_URL` chooses; else `REDIS_URL`, where the feature `redis` is on; else
+/// values live in L1 alone, which one information event says.
+///
+/// # What else is read
+/// `CACHEKIT_L1_MAX_SIZE_MB` (1 to 1,048,576; 100 if unset), `CACHEKIT_MAX_VALUE_SIZE` (bytes, above zero; 104,857,600 if unset), and
+/// what `RedisBackend::from_env` reads.
+///
+/// # Errors
+/// - E041 for a value that cannot be, and for `CACHE_REDIS_URL`, `CACHE_MASTER_KEY`, `CACHE_API_KEY`, `CACHE_API_URL`, whose prefix is wrong. Other
+///   names that look as if they were meant for CacheKit are a warning.
+/// - E044 if what is chosen is not in this build.
+/// - E045 if two backends are chosen.
+/// - E004 if `CACHEKIT_MASTER_KEY` is set and [`plaintext`](Self::plaintext) was not asked for: nothing is stored in the clear by mistake.
+///
+/// No I/O: a server that is down now does not keep a program from starting.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is made until it is awaited"]
+pub struct FromEnv {
+    environment: Option<Environment>,
+    plaintext: bool,
+}
+
+impl FromEnv {
+    /// Reads `environment` instead of this process's.
+    pub fn environment(self, environment: Environment) -> Self {
+        Self { environment: Some(environment), ..self }
+    }
+
+    /// Stores values in the clear although the environment has a master key.
+    pub fn plaintext(self) -> Self {
+        Self { plaintext: true, ..self }
+    }
+
+    pub(crate) fn build(self) -> Result<Cache> {
+        let environment = self.environment.unwrap_or_else(Environment::of_process);
+        environment.check_names()?;
+        if environment.text("CACHEKIT_MASTER_KEY")?.is_some() && !self.plaintext {
+            let message = "CACHEKIT_MASTER_KEY is set: expected encryption or plaintext to be chosen, got neither";
+            return Err(Error::new(ErrorCode::E004, message));
+        }
+        let mut builder = Cache::builder();
+        if let Some(mebibytes) = environment.whole("CACHEKIT_L1_MAX_SIZE_MB", 1_u64, 1 << 20)? {
+            builder = builder.l1_bytes(mebibytes << 20);
+        }
+        if let Some(bytes) = environment.whole("CACHEKIT_MAX_VALUE_SIZE", 1_usize, usize::MAX)? {
+            builder = builder.max_value(bytes);
+        }
+        let io = environment.text("CACHEKIT_API_KEY")?.is_some();
+        let redis = environment.text("CACHEKIT_REDIS_URL")?.is_some();
+        match (io, redis) {
+            (true, true) => {
+                let message = "CACHEKIT_API_KEY and CACHEKIT_REDIS_URL: expected one of them to be set, got both";
+                Err(Error::new(ErrorCode::E045, message))
+            }
+            (true, false) => {
+                let message = "CACHEKIT_API_KEY chooses the CachekitIO backend: it is not in this build";
+                Err(Error::new(ErrorCode::E044, message))
+            }
+            #[cfg(not(feature = "redis"))]
+            (false, true) => {
+                let message =
+                    "CACHEKIT_REDIS_URL chooses Redis: the feature `redis` of `cachekit` is off in this build";
+                Err(Error::new(ErrorCode::E044, message))
+            }
+            #[cfg(feature = "redis")]
+            (false, redis) if redis || environment.text("REDIS_URL")?.is_some() => {
+                let backend =
+                    crate::RedisBackend::from_env(|name| environment.get(name).map(std::ffi::OsStr::to_os_string))?;
+                builder.backend(backend).build()
+            }
+            (false, _) => {
+                tracing::info!("no backend is configured: values are cached in this process alone");
+                builder.build()
+            }
+        }
+    }
+}
+
+impl IntoFuture for FromEnv {
+    type Output = Result<Cache>;
+    type IntoFuture = Ready<Result<Cache>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        ready(self.build())
+    }
+}
