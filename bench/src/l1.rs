@@ -5,6 +5,7 @@
 //!   decoded for that call. The caller reads one field and drops it; dropping is part of the price.
 //! - Peers whose keys are strings get strings made beforehand. Ours are made of the number, as a caller would have it.
 
+mod ours;
 mod peers;
 mod record;
 
@@ -30,7 +31,15 @@ pub fn run() -> Vec<Row> {
 }
 
 fn candidates(set: &Resident) -> Vec<Candidate<'_>> {
-    vec![peers::floor(set), peers::cachekit_rs(set), peers::amalgam(set), peers::moka(set)]
+    vec![
+        peers::floor(set),
+        ours::get(set),
+        ours::get_or_load(set),
+        ours::peek(set),
+        peers::cachekit_rs(set),
+        peers::amalgam(set),
+        peers::moka(set),
+    ]
 }
 
 /// The same through each library's macro.
