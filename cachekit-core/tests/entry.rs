@@ -248,11 +248,17 @@ fn times_beyond_the_field_are_stored_as_documented() {
     assert_eq!((read.fresh_until, read.expires), (None, None));
     assert_eq!(read.created, millis((1 << 48) - 2));
 
-    header.expires = Some(millis(5));
-    let entry = header.encode(&key(), b"");
-    let read = Header::decode(&entry, &key()).unwrap().header;
-    assert!(!read.is_fresh(millis(5)));
-    assert!(read.is_fresh(millis(4)));
+    for fresh_until in [6, u64::MAX] {
+        header.fresh_until = Some(millis(fresh_until));
+        header.expires = Some(millis(5));
+        let entry = header.encode(&key(), b"");
+        let read = Header::decode(&entry, &key()).unwrap().header;
+        assert_eq!(
+            [4, 5].map(|now| read.is_fresh(millis(now))),
+            [true, false],
+            "freshness ends with life at the latest"
+        );
+    }
 }
 
 #[test]

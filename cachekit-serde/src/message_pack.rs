@@ -32,9 +32,9 @@ use self::guard::{Guarded, State};
 ///    when writing, E021 when reading.
 /// 2. `Some` of something that is itself written as nil (`Some(None)`, `Some(())`, `Some(Value::Null)`) is E020: it would
 ///    come back as `None`.
-/// 3. `i128` and `u128` are written as numbers where 64 bits are enough, and as 16 bytes, big-endian, beyond that. The
-///    latter cannot be read inside `#[serde(untagged)]`, `#[serde(tag = ..)]` and `#[serde(flatten)]`, where serde has no
-///    128-bit integers.
+/// 3. `i128` and `u128` are written as numbers where 64 bits are enough, and as 16 bytes, big-endian, beyond that. Inside
+///    `#[serde(untagged)]`, `#[serde(tag = ..)]` and flattened structs serde cannot read them back, whatever the format:
+///    keep them out of such types.
 /// 4. Types that differ for people and machines take their form for people: a UUID is its hyphenated text, an address as in
 ///    `"192.0.2.1"`. It costs some bytes, is what other languages expect, and is the only form that serde reads back inside
 ///    untagged, tagged and flattened types.

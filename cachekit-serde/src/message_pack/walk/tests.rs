@@ -1,3 +1,5 @@
+//! The walk agrees with its table and with a naive decoder.
+
 use proptest::prelude::*;
 
 use super::{Fault, MAX_DEPTH, check};
