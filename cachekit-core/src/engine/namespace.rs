@@ -28,7 +28,7 @@ use super::settings::Settings;
 use super::stats::{Recorder, Stats};
 use super::traffic::Traffic;
 use crate::sync::Mutex;
-use crate::{Backend, IntoKey, Key, KeyWriter, Moment, Remaining, Result, Ttl, UnixTime};
+use crate::{Backend, IntoKey, Key, Moment, Remaining, Result, Ttl, UnixTime};
 
 /// Typed entries under one name: what users hold.
 ///
@@ -113,10 +113,16 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         self.core.codec.as_ref().and(self.engine.backend.as_ref())
     }
 
-    /// The key in L1, built on the stack.
+    /// What L1 has under `key`, if it is live, or the key, to go on with.
     #[inline]
-    pub(crate) fn local_key<K: IntoKey + ?Sized>(&self, key: &K) -> KeyWriter {
-        self.place.local_key(key)
+    pub(crate) fn find<K: IntoKey + ?Sized>(&self, key: &K) -> Result<Option<Arc<T>>, LocalKey> {
+        self.place.with_local_key(key, |local| match self.in_l1(local) {
+            Some(found) => {
+                self.core.stats.l1_hits();
+                Ok(found)
+            }
+            None => Err(LocalKey::from_slice(local)),
+        })
     }
 
     pub(crate) fn stored_key(&self, local: &[u8]) -> Result<Key> {
@@ -220,9 +226,4 @@ impl<T> Drop for NamespaceCore<T> {
 #[inline]
 pub(crate) fn typed<T: Send + Sync + 'static>(slot: Slot) -> Option<Arc<T>> {
     slot.value.and_then(|value| value.downcast().ok())
-}
-
-/// A key in L1 that outlives the stack.
-pub(crate) fn owned(writer: &KeyWriter) -> LocalKey {
-    LocalKey::from_slice(writer.as_bytes())
 }

@@ -62,16 +62,23 @@ impl Place {
         KeyPrefix::new(&self.stored)
     }
 
-    /// The key of an entry in L1, built on the stack.
+    /// Hands `look` the key of an entry in L1, built on the stack: a look-up pays for each time that it is moved.
     #[inline]
-    pub(crate) fn local_key<K: IntoKey + ?Sized>(&self, key: &K) -> KeyWriter {
-        let mut writer = KeyWriter::new(&self.local);
+    pub(crate) fn with_local_key<K: IntoKey + ?Sized, R>(&self, key: &K, look: impl FnOnce(&[u8]) -> R) -> R {
+        let mut writer = KeyWriter::empty();
+        writer.begin(&self.local);
         key.write_key(&mut writer);
-        let parts = &writer.as_bytes()[self.local.len()..];
+        let local = writer.as_bytes();
+        let parts = &local[self.local.len()..];
         if parts.len() > Key::MAX_LEN - self.stored.len() || parts.ends_with(b"lock") {
-            return self.mended(parts);
+            return look(&self.mended(parts));
         }
-        writer
+        look(local)
+    }
+
+    /// The key of an entry in L1.
+    pub(crate) fn local_key<K: IntoKey + ?Sized>(&self, key: &K) -> LocalKey {
+        self.with_local_key(key, LocalKey::from_slice)
     }
 
     /// The key in the backend of the entry whose key in L1 is `local`.
@@ -89,9 +96,9 @@ impl Place {
     }
 
     #[cold]
-    fn mended(&self, parts: &[u8]) -> KeyWriter {
+    fn mended(&self, parts: &[u8]) -> LocalKey {
         let room = Key::MAX_LEN - self.stored.len();
-        let mut bytes = self.local.to_vec();
+        let mut bytes = self.local.clone();
         if parts.len() > room {
             bytes.extend_from_slice(&parts[..room - DIGEST]);
             bytes.extend_from_slice(b"_h");
@@ -106,7 +113,7 @@ impl Place {
                 bytes.extend_from_slice(b"_k");
             }
         }
-        KeyWriter::new(&bytes)
+        bytes
     }
 }
 
@@ -137,7 +144,7 @@ mod tests {
     use super::*;
 
     fn stored(place: &Place, key: impl IntoKey) -> String {
-        place.stored_key(place.local_key(&key).as_bytes()).unwrap().as_str().to_owned()
+        place.stored_key(&place.local_key(&key)).unwrap().as_str().to_owned()
     }
 
     #[test]
@@ -182,8 +189,8 @@ mod tests {
     fn a_local_key_is_had_back_from_the_stored_one() {
         for place in [Place::of_namespace(7, "users"), Place::of_tenant(7, "users", "acme").unwrap()] {
             let local = place.local_key(&("a", "lock"));
-            let key = place.stored_key(local.as_bytes()).unwrap();
-            assert_eq!(place.local_of_stored(&key).unwrap().as_slice(), local.as_bytes());
+            let key = place.stored_key(&local).unwrap();
+            assert_eq!(place.local_of_stored(&key).unwrap(), local);
         }
     }
 
@@ -191,7 +198,7 @@ mod tests {
     fn tenants_do_not_meet() {
         let one = Place::of_tenant(1, "users", "a").unwrap();
         let other = Place::of_tenant(1, "users", "a:b").unwrap();
-        assert_ne!(one.local_key(&("b", 1)).as_bytes(), other.local_key(&1).as_bytes());
+        assert_ne!(one.local_key(&("b", 1)), other.local_key(&1));
         assert_ne!(stored(&one, ("b", 1)), stored(&other, 1));
     }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::Namespace;
 use super::read::Found;
-use super::{Namespace, owned};
 use crate::engine::l1::LocalKey;
 use crate::engine::loaded::Loaded;
 use crate::{Error, ErrorCode, IntoKey, Key, Operation, Remaining, Result, SetOptions, Write};
@@ -14,7 +14,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     /// # Errors
     /// Per element, as for [`get`](Self::get): one that cannot be read does not spoil the rest.
     pub async fn get_many<K: IntoKey>(&self, keys: &[K]) -> Vec<Result<Option<Arc<T>>>> {
-        let locals: Vec<LocalKey> = keys.iter().map(|key| owned(&self.local_key(key))).collect();
+        let locals: Vec<LocalKey> = keys.iter().map(|key| self.place.local_key(key)).collect();
         let mut answers: Vec<Option<Result<Option<Arc<T>>>>> = locals
             .iter()
             .map(|local| {
@@ -51,7 +51,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         let mut answers = Vec::with_capacity(entries.len());
         let (mut writes, mut visits) = (Vec::new(), Vec::new());
         for (at, (key, value)) in entries.into_iter().enumerate() {
-            let local = owned(&self.local_key(&key));
+            let local = self.place.local_key(&key);
             let Loaded { value, ttl } = value.into();
             let ttl = self.life(ttl, true);
             let encoded = self.stored_key(&local).and_then(|key| {
@@ -93,7 +93,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         if let Err(error) = self.engine.check_open() {
             return keys.iter().map(|_| Err(error.clone())).collect();
         }
-        let locals: Vec<LocalKey> = keys.iter().map(|key| owned(&self.local_key(key))).collect();
+        let locals: Vec<LocalKey> = keys.iter().map(|key| self.place.local_key(key)).collect();
         let visits: Vec<_> = locals.iter().map(|local| self.core.traffic.begin_write(local)).collect();
         let stored = match locals.iter().map(|local| self.stored_key(local)).collect::<Result<Vec<Key>>>() {
             Ok(stored) => stored,

@@ -12,7 +12,7 @@ use futures_util::future::{Either, select};
 
 use super::fence::{Fence, Taken};
 use super::read::Found;
-use super::{Namespace, owned, typed};
+use super::{Namespace, typed};
 use crate::engine::l1::LocalKey;
 use crate::engine::load_error::LoadError;
 use crate::engine::loaded::{Loaded, LoadedOption};
@@ -53,12 +53,12 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         V: Into<Loaded<T>>,
         E: Send + Sync + 'static,
     {
-        let writer = self.local_key(&key);
-        if let Some(Some(value)) = self.in_l1(writer.as_bytes()) {
-            self.core.stats.l1_hits();
-            return Ok(value);
-        }
-        let local = owned(&writer);
+        let local = match self.find(&key) {
+            Ok(Some(value)) => return Ok(value),
+            // That there is none will not do here.
+            Ok(None) => self.place.local_key(&key),
+            Err(local) => local,
+        };
         let loader = async move { loader().await.map(|loaded| LoadedOption::from(loaded.into())) };
         let found = Box::pin(self.load(local, loader, SharedByArc, false)).await?;
         Ok(found.expect("a loader that returns a value does not bring none"))
@@ -73,12 +73,10 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         V: Into<LoadedOption<T>>,
         E: Send + Sync + 'static,
     {
-        let writer = self.local_key(&key);
-        if let Some(found) = self.in_l1(writer.as_bytes()) {
-            self.core.stats.l1_hits();
-            return Ok(found);
-        }
-        let local = owned(&writer);
+        let local = match self.find(&key) {
+            Ok(found) => return Ok(found),
+            Err(local) => local,
+        };
         let loader = async move { loader().await.map(Into::into) };
         Ok(Box::pin(self.load(local, loader, SharedByArc, true)).await?)
     }
@@ -98,12 +96,12 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         V: Into<Loaded<T>>,
         E: Send + Sync + 'static,
     {
-        let writer = self.local_key(&key);
-        if let Some(Some(value)) = self.in_l1(writer.as_bytes()) {
-            self.core.stats.l1_hits();
-            return Ok(value);
-        }
-        let local = owned(&writer);
+        let local = match self.find(&key) {
+            Ok(Some(value)) => return Ok(value),
+            // That there is none will not do here.
+            Ok(None) => self.place.local_key(&key),
+            Err(local) => local,
+        };
         let loader = async move { loader().await.map(|loaded| LoadedOption::from(loaded.into())) };
         let found = Box::pin(self.load_in_task(local, loader)).await?;
         Ok(found.expect("a loader that returns a value does not bring none"))
@@ -113,9 +111,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     #[doc(hidden)]
     #[inline]
     pub fn lookup<K: IntoKey + ?Sized>(&self, key: &K) -> Option<Option<Arc<T>>> {
-        let found = self.in_l1(self.local_key(key).as_bytes())?;
-        self.core.stats.l1_hits();
-        Some(found)
+        self.find(key).ok()
     }
 
     /// What `#[cache]` does after [`lookup`](Self::lookup): `sharing` says what those who wait get of an error.
@@ -131,7 +127,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         W: Future<Output = Result<LoadedOption<T>, E>>,
         S: ErrorSharing<E>,
     {
-        let local = owned(&self.local_key(key));
+        let local = self.place.local_key(key);
         self.load(local, loader, sharing, true).await
     }
 

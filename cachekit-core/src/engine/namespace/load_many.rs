@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use super::fence::Fence;
 use super::load::{Ran, Way};
 use super::read::Found;
-use super::{Namespace, owned, typed};
+use super::{Namespace, typed};
 use crate::engine::l1::LocalKey;
 use crate::engine::load_error::LoadError;
 use crate::engine::loaded::{Loaded, LoadedOption};
@@ -57,7 +57,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         let wanted: Vec<usize> = keys
             .iter()
             .map(|key| {
-                let local = owned(&self.local_key(key));
+                let local = self.place.local_key(key);
                 *places.entry(local).or_insert_with_key(|local| {
                     distinct.push((key.clone(), local.clone()));
                     distinct.len() - 1
@@ -255,7 +255,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         let mut loaded: HashMap<usize, Loaded<T>> = HashMap::new();
         for (key, value) in brought {
             // What was not asked for is not kept: nobody leads it.
-            if let Some(&at) = places.get(&owned(&self.local_key(&key))) {
+            if let Some(&at) = places.get(&self.place.local_key(&key)) {
                 loaded.insert(at, value.into());
             }
         }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use super::{Namespace, owned};
+use super::Namespace;
 use crate::engine::codec::Decoded;
 use crate::engine::l1::LocalKey;
 use crate::engine::outage::concerns_entry;
@@ -29,21 +29,16 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     /// # Errors
     /// The backend's, E021 and E003 for an entry that cannot be read, E033 beyond the `timeout`, E036 on a closed cache.
     pub async fn get<K: IntoKey>(&self, key: K) -> Result<Option<Arc<T>>> {
-        let writer = self.local_key(&key);
-        if let Some(found) = self.in_l1(writer.as_bytes()) {
-            self.core.stats.l1_hits();
-            return Ok(found);
+        match self.find(&key) {
+            Ok(found) => Ok(found),
+            Err(local) => Box::pin(self.get_beyond_l1(&local)).await.map(|found| found.and_then(|(value, _)| value)),
         }
-        let local = owned(&writer);
-        Box::pin(self.get_beyond_l1(&local)).await.map(|found| found.and_then(|(value, _)| value))
     }
 
     /// The value under `key` if L1 has it: no I/O, no waiting.
     #[inline]
     pub fn peek<K: IntoKey>(&self, key: K) -> Option<Arc<T>> {
-        let found = self.in_l1(self.local_key(&key).as_bytes())?;
-        self.core.stats.l1_hits();
-        found
+        self.find(&key).ok().flatten()
     }
 
     /// Whether there is a value under `key`.
@@ -59,7 +54,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     /// # Errors
     /// As for [`get`](Self::get).
     pub async fn ttl<K: IntoKey>(&self, key: K) -> Result<Option<Remaining>> {
-        let local = owned(&self.local_key(&key));
+        let local = self.place.local_key(&key);
         if self.backend().is_none() {
             self.engine.check_open()?;
             let slot = self.engine.l1.get(&local).filter(|slot| slot.value.is_some() && self.is_live(slot));

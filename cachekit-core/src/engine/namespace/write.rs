@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::Namespace;
 use super::fence::Fence;
 use super::read::Found;
-use super::{Namespace, owned};
 use crate::engine::cache::Engine;
 use crate::engine::l1::LocalKey;
 use crate::engine::loaded::Loaded;
@@ -36,7 +36,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     /// cache. When the backend failed it may have stored the value or not: no copy is kept in L1.
     pub async fn set<K: IntoKey>(&self, key: K, value: impl Into<Loaded<T>>) -> Result<()> {
         self.engine.check_open()?;
-        let local = owned(&self.local_key(&key));
+        let local = self.place.local_key(&key);
         let Loaded { value, ttl } = value.into();
         let ttl = self.life(ttl, true);
         let now = self.now();
@@ -74,7 +74,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     /// there is nobody to hand an error to, see [`invalidate`](Self::invalidate).
     pub async fn delete<K: IntoKey>(&self, key: K) -> Result<()> {
         self.engine.check_open()?;
-        self.delete_local(owned(&self.local_key(&key))).await
+        self.delete_local(self.place.local_key(&key)).await
     }
 
     /// Ends the life of the value under `key` now. Copies that are kept for hard times stay; as long as no namespace keeps such
@@ -88,7 +88,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
 
     /// Takes the value under `key` away, for after a commit: what cannot be done now is done later.
     pub async fn invalidate<K: IntoKey>(&self, key: K) -> Invalidation {
-        let local = owned(&self.local_key(&key));
+        let local = self.place.local_key(&key);
         let error = match self.engine.check_open() {
             Ok(()) => match self.delete_local(local.clone()).await {
                 Ok(()) => return Invalidation::Confirmed,
@@ -114,7 +114,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     /// As for [`set`](Self::set) and [`get`](Self::get).
     pub async fn touch<K: IntoKey>(&self, key: K, ttl: Ttl) -> Result<bool> {
         self.engine.check_open()?;
-        let local = owned(&self.local_key(&key));
+        let local = self.place.local_key(&key);
         let now = self.now();
         let remaining = ttl.as_duration().map_or(Remaining::Never, Remaining::For);
         let Some((backend, codec)) = self.backend().zip(self.core.codec.as_ref()) else {
