@@ -85,6 +85,36 @@ async fn what_hangs_up_is_asked_seldom_and_fails_at_once() {
 }
 
 #[tokio::test]
+async fn after_a_failure_nobody_waits_for_the_whole_time_limit() {
+    let fake = Fake::start(|stream, number| async move {
+        if number > 0 {
+            hold(stream).await;
+        }
+    })
+    .await;
+    let redis = builder(&fake.url()).build().unwrap();
+    let calls = async {
+        while fake.accepted() < 2 {
+            assert_eq!(redis.get(&key("k")).await.unwrap_err().code(), ErrorCode::E010);
+        }
+    };
+    tokio::time::timeout(PATIENCE / 2, calls).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_mget_with_too_few_answers_is_not_believed() {
+    let fake = Fake::start(|mut stream, _| async move {
+        greet(&mut stream).await;
+        while command(&mut stream).await && stream.write_all(b"*1\r\n$1\r\na\r\n").await.is_ok() {}
+    })
+    .await;
+    let redis = builder(&fake.url()).build().unwrap();
+    let answers = redis.get_many(&[key("a"), key("b")]).await;
+    let codes: Vec<_> = answers.into_iter().map(|answer| answer.unwrap_err().code()).collect();
+    assert_eq!(codes, [ErrorCode::E066; 2]);
+}
+
+#[tokio::test]
 async fn what_is_not_redis_is_told_so() {
     let fake = Fake::start(|mut stream, _| async move {
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
