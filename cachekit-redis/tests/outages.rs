@@ -1,5 +1,7 @@
 //! Servers that are away, silent, gone and back, or not Redis at all.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use std::net::Ipv4Addr;
@@ -168,7 +170,8 @@ async fn a_command_without_an_answer_is_a_time_out_and_its_connection_is_not_use
     })
     .await;
     let redis = builder(&fake.url()).with_command_timeout(Duration::from_millis(50)).build().unwrap();
-    let error = redis.get(&key("k")).await.unwrap_err();
+    let late = tokio::time::timeout(PATIENCE / 2, redis.get(&key("k"))).await.unwrap();
+    let error = late.unwrap_err();
     assert_eq!((error.code(), error.operation()), (ErrorCode::E011, Some(Operation::Get)));
     assert_eq!(error.message(), format!("127.0.0.1:{} did not answer within 50ms", fake.port));
     let found = async {
@@ -180,6 +183,39 @@ async fn a_command_without_an_answer_is_a_time_out_and_its_connection_is_not_use
     };
     assert_eq!(tokio::time::timeout(PATIENCE, found).await.unwrap().unwrap().value, "a");
     assert!(fake.accepted() > 1);
+}
+
+#[tokio::test]
+async fn the_time_limit_is_ours_and_not_the_shorter_one_of_the_driver() {
+    let gate = Arc::new(Notify::new());
+    let fake = Fake::start({
+        let gate = Arc::clone(&gate);
+        move |mut stream, _| {
+            let gate = Arc::clone(&gate);
+            async move {
+                greet(&mut stream).await;
+                if command(&mut stream).await {
+                    gate.notified().await;
+                    let _ = stream.write_all(b"$1\r\na\r\n").await;
+                    hold(stream).await;
+                }
+            }
+        }
+    })
+    .await;
+    let patient = builder(&fake.url()).build().unwrap();
+    let call = tokio::spawn(async move { patient.get(&key("k")).await });
+    while fake.accepted() == 0 {
+        tokio::task::yield_now().await;
+    }
+    // Another backend's time limit tells that the driver's half a second is over.
+    let silent = RedisServer::start();
+    let clock = builder(&silent.url()).with_command_timeout(Duration::from_millis(700)).build().unwrap();
+    clock.connect().await.unwrap();
+    silent.pause();
+    assert_eq!(clock.get(&key("k")).await.unwrap_err().code(), ErrorCode::E011);
+    gate.notify_one();
+    assert_eq!(call.await.unwrap().unwrap().unwrap().value, "a");
 }
 
 #[tokio::test]
