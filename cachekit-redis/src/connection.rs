@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 
 use crate::config::{RedisConfig, RedisUrl};
 use crate::error;
+use crate::gather::Gather;
 use cachekit_core::{Error, ErrorCode, Result};
 
 /// One multiplexed connection: any number of callers, answers matched to commands by their order.
@@ -20,7 +21,7 @@ use cachekit_core::{Error, ErrorCode, Result};
 pub(crate) struct Connection {
     commands: MultiplexedConnection,
     driver: AbortHandle,
-    in_flight: AtomicUsize,
+    in_flight: Arc<AtomicUsize>,
 }
 
 impl Connection {
@@ -46,11 +47,13 @@ impl Connection {
             .set_response_timeout(Some(config.command_timeout))
             .set_connection_timeout(None)
             .set_pipeline_buffer_size(QUEUE);
-        let (commands, driver) = MultiplexedConnection::new_with_config(&silent, stream, settings)
-            .await
-            .map_err(|failure| error::from_driver(&failure, address, config.connect_timeout))?;
+        let in_flight = Arc::<AtomicUsize>::default();
+        let (commands, driver) =
+            MultiplexedConnection::new_with_config(&silent, Gather::new(stream, Arc::clone(&in_flight)), settings)
+                .await
+                .map_err(|failure| error::from_driver(&failure, address, config.connect_timeout))?;
         let driver = tokio::spawn(driver).abort_handle();
-        Ok(Self { commands, driver, in_flight: AtomicUsize::new(0) })
+        Ok(Self { commands, driver, in_flight })
     }
 
     /// Whether commands can be sent. `false` as soon as the connection was closed by either side, used or not.
@@ -187,5 +190,5 @@ impl Replies<'_> {
 }
 
 /// How many commands may wait to be written before those who send have to wait.
-const QUEUE: usize = 1_024;
+const QUEUE: usize = 256;
 const LONGEST_GREETING: usize = 16_384;

@@ -6,6 +6,7 @@ mod builder;
 mod config;
 mod connection;
 mod error;
+mod gather;
 mod lanes;
 
 pub use cachekit_core::{Error, Result};

@@ -1,5 +1,7 @@
 //! Every operation, against a real server.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use std::sync::Arc;
@@ -156,7 +158,10 @@ async fn batches_may_be_larger_than_a_piece() {
         assert_eq!(entry.unwrap().unwrap().value, n.to_string());
     }
     assert_eq!(redis.delete_many(&keys).await.into_iter().filter(|answer| answer.is_ok()).count(), 2_500);
-    assert_eq!(run::<u64>(&mut raw(&server).await, "DBSIZE").await, 0);
+    let mut raw = raw(&server).await;
+    assert_eq!(run::<u64>(&mut raw, "DBSIZE").await, 0);
+    let stats: String = run(&mut raw, "INFO commandstats").await;
+    assert!(stats.contains("cmdstat_mget:calls=3,"), "{stats}");
 
     let large: Vec<_> = (0..5).map(|n| Write::new(key(format!("n:{n}")), vec![n; 7 << 20].into(), minute())).collect();
     assert_eq!(redis.set_many(&large).await.into_iter().filter(|answer| answer.is_ok()).count(), 5);

@@ -1,5 +1,7 @@
 //! Servers that are away, silent, gone and back, or not Redis at all.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use std::net::Ipv4Addr;
@@ -85,6 +87,36 @@ async fn what_hangs_up_is_asked_seldom_and_fails_at_once() {
 }
 
 #[tokio::test]
+async fn after_a_failure_nobody_waits_for_the_whole_time_limit() {
+    let fake = Fake::start(|stream, number| async move {
+        if number > 0 {
+            hold(stream).await;
+        }
+    })
+    .await;
+    let redis = builder(&fake.url()).build().unwrap();
+    let calls = async {
+        while fake.accepted() < 2 {
+            assert_eq!(redis.get(&key("k")).await.unwrap_err().code(), ErrorCode::E010);
+        }
+    };
+    tokio::time::timeout(PATIENCE / 2, calls).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_mget_with_too_few_answers_is_not_believed() {
+    let fake = Fake::start(|mut stream, _| async move {
+        greet(&mut stream).await;
+        while command(&mut stream).await && stream.write_all(b"*1\r\n$1\r\na\r\n").await.is_ok() {}
+    })
+    .await;
+    let redis = builder(&fake.url()).build().unwrap();
+    let answers = redis.get_many(&[key("a"), key("b")]).await;
+    let codes: Vec<_> = answers.into_iter().map(|answer| answer.unwrap_err().code()).collect();
+    assert_eq!(codes, [ErrorCode::E066; 2]);
+}
+
+#[tokio::test]
 async fn what_is_not_redis_is_told_so() {
     let fake = Fake::start(|mut stream, _| async move {
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
@@ -138,7 +170,8 @@ async fn a_command_without_an_answer_is_a_time_out_and_its_connection_is_not_use
     })
     .await;
     let redis = builder(&fake.url()).with_command_timeout(Duration::from_millis(50)).build().unwrap();
-    let error = redis.get(&key("k")).await.unwrap_err();
+    let late = tokio::time::timeout(PATIENCE / 2, redis.get(&key("k"))).await.unwrap();
+    let error = late.unwrap_err();
     assert_eq!((error.code(), error.operation()), (ErrorCode::E011, Some(Operation::Get)));
     assert_eq!(error.message(), format!("127.0.0.1:{} did not answer within 50ms", fake.port));
     let found = async {
@@ -150,6 +183,39 @@ async fn a_command_without_an_answer_is_a_time_out_and_its_connection_is_not_use
     };
     assert_eq!(tokio::time::timeout(PATIENCE, found).await.unwrap().unwrap().value, "a");
     assert!(fake.accepted() > 1);
+}
+
+#[tokio::test]
+async fn the_time_limit_is_ours_and_not_the_shorter_one_of_the_driver() {
+    let gate = Arc::new(Notify::new());
+    let fake = Fake::start({
+        let gate = Arc::clone(&gate);
+        move |mut stream, _| {
+            let gate = Arc::clone(&gate);
+            async move {
+                greet(&mut stream).await;
+                if command(&mut stream).await {
+                    gate.notified().await;
+                    let _ = stream.write_all(b"$1\r\na\r\n").await;
+                    hold(stream).await;
+                }
+            }
+        }
+    })
+    .await;
+    let patient = builder(&fake.url()).build().unwrap();
+    let call = tokio::spawn(async move { patient.get(&key("k")).await });
+    while fake.accepted() == 0 {
+        tokio::task::yield_now().await;
+    }
+    // Another backend's time limit tells that the driver's half a second is over.
+    let silent = RedisServer::start();
+    let clock = builder(&silent.url()).with_command_timeout(Duration::from_millis(700)).build().unwrap();
+    clock.connect().await.unwrap();
+    silent.pause();
+    assert_eq!(clock.get(&key("k")).await.unwrap_err().code(), ErrorCode::E011);
+    gate.notify_one();
+    assert_eq!(call.await.unwrap().unwrap().unwrap().value, "a");
 }
 
 #[tokio::test]

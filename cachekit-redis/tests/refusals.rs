@@ -14,6 +14,7 @@ async fn credentials_are_needed_and_have_to_be_right() {
     let url = |login: &str| server.url().replace("://", &format!("://{login}@"));
     for login in ["", ":wrong-hunter2", "default:wrong-hunter2", "nobody:hunter2%2F%40%3A%25"] {
         let redis = builder(&url(login)).build().unwrap();
+        assert_eq!(redis.connect().await.unwrap_err().code(), ErrorCode::E013, "{login}");
         let error = redis.get(&key("users:alice")).await.unwrap_err();
         assert_eq!(error.code(), ErrorCode::E013, "{login}: {error}");
         assert!(error.message().starts_with(&format!("127.0.0.1:{}", server.port())), "{error}");
