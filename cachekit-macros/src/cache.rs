@@ -49,6 +49,8 @@ impl<'a> Cached<'a> {
         let shape = Shape::of(output, &function.parameters())?;
         check_options(options, function, &shape)?;
         let parts = parts(options, function)?;
+        let in_key: Vec<_> = parts.iter().filter_map(Part::root).collect();
+        function.check_parameters(&in_key)?;
         Ok(Self { options, function, output, shape, parts })
     }
 
@@ -65,14 +67,12 @@ impl<'a> Cached<'a> {
     /// The look-up, and the load where it found nothing.
     fn body(&self, loader: TokenStream) -> TokenStream {
         let krate = &self.options.krate;
-        let [entered, found, missing] =
-            ["entered", "found", "missing"].map(|name| Ident::new(name, Span::mixed_site()));
+        let [found, missing] = ["found", "missing"].map(|name| Ident::new(name, Span::mixed_site()));
         let enter = self.enter(quote!(enter));
         let plain = self.shape.plain(krate);
         let (hit, load) = match &self.shape.result {
             Some(result) => {
-                let sharing = self.sharing();
-                let refusal = self.refusal();
+                let (sharing, refusal) = (self.sharing(), self.refusal());
                 (
                     quote! { #krate::__private::ResultParts::from_result(::core::result::Result::Ok(#found)) },
                     quote! { #missing.load_result::<#plain, #result>(#loader, #sharing, #refusal).await },
@@ -81,10 +81,9 @@ impl<'a> Cached<'a> {
             None => (quote! { #found }, quote! { #missing.load::<#plain>(#loader).await }),
         };
         quote! {
-            let #entered = #enter;
-            let #missing = match #entered.found::<#plain>() {
-                ::core::result::Result::Ok(#found) => return #hit,
-                ::core::result::Result::Err(#missing) => #missing,
+            let #missing = match #enter {
+                #krate::__private::Entered::Found(#found) => return #hit,
+                #krate::__private::Entered::Missing(#missing) => #missing,
             };
             #load
         }
@@ -121,7 +120,7 @@ impl<'a> Cached<'a> {
     fn enter(&self, act: TokenStream) -> TokenStream {
         let Options { ttl, none_ttl, load_timeout, lock_timeout, timeout, cache, krate, .. } = self.options;
         let writer = Ident::new("writer", Span::mixed_site());
-        let value = self.shape.value(krate);
+        let (value, plain) = (self.shape.value(krate), self.shape.plain(krate));
         let function = self.function.signature.ident.unraw().to_string();
         let text = |text: &Option<syn::LitStr>| match text {
             Some(text) => quote! { ::core::option::Option::Some(#text) },
@@ -167,7 +166,7 @@ impl<'a> Cached<'a> {
                     lock_timeout: #lock_timeout,
                     timeout: #timeout,
                 });
-            __CACHEKIT_SITE.#act::<__CachekitHere, _>(#source, |#writer: &mut #krate::KeyWriter| { #(#parts)* })
+            __CACHEKIT_SITE.#act::<__CachekitHere, #plain, _>(#source, |#writer: &mut #krate::KeyWriter| { #(#parts)* })
         }}
     }
 
@@ -228,13 +227,13 @@ impl<'a> Cached<'a> {
         keep_generics(&mut signature);
         let doc = format!("Invalidates what `{}` has cached for these arguments.", signature.ident);
         signature.ident = name.clone();
-        signature.output = syn::parse_quote!(-> #krate::__private::Invalidated);
-        let enter = self.enter(quote!(invalidate));
+        signature.output = syn::parse_quote!(-> #krate::__private::Invalidation);
+        let enter = self.enter(quote!(outdated));
         Ok(quote! {
             #(#conditions)*
             #[doc = #doc]
             #[allow(unused_variables, reason = "an argument may stand outside the key")]
-            #visibility #signature { #enter.await }
+            #visibility #signature { #enter.invalidate().await }
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The function under `#[cache]`: what its signature tells, and what is refused.
 
 use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
 use syn::{
     Attribute, Block, Error, FnArg, GenericArgument, GenericParam, Ident, Pat, PathArguments, Receiver, Result,
@@ -133,10 +134,14 @@ impl Function {
                 return Err(Error::new_spanned(reference, message));
             }
         }
-        let types: TokenStream =
-            self.arguments().map(|argument| quote::ToTokens::to_token_stream(argument.ty)).collect();
+        Ok(())
+    }
+
+    /// Refuses type and constant parameters that neither an argument nor, as a constant, the key shows.
+    pub(crate) fn check_parameters(&self, in_key: &[&Ident]) -> Result<()> {
+        let types: TokenStream = self.arguments().map(|argument| argument.ty.to_token_stream()).collect();
         for parameter in self.parameters() {
-            if !mentions(types.clone(), parameter) {
+            if !mentions(types.clone(), parameter) && !in_key.contains(&parameter) {
                 let message = format!(
                     "`{parameter}` shows in no argument, so calls that differ in it alone would share an entry: write \
                      one cached function for each `{parameter}`, which may call a generic one"

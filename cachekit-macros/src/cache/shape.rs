@@ -71,7 +71,7 @@ impl Shape {
     pub(crate) fn plain(&self, krate: &Path) -> TokenStream {
         let value = self.value(krate);
         let one = match &self.value {
-            Value::Shared(_) => quote! { #krate::__private::Shared<#value> },
+            Value::Shared(_) => quote! { #krate::__private::Arced<#value> },
             Value::Owned(_) | Value::Hidden => quote! { #krate::__private::Owned<#value> },
         };
         if self.optional {

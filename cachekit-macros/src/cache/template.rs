@@ -12,6 +12,16 @@ pub(crate) enum Part {
     Value { root: Ident, expression: TokenStream },
 }
 
+impl Part {
+    /// What the value's expression begins with.
+    pub(crate) fn root(&self) -> Option<&Ident> {
+        match self {
+            Self::Text(_) => None,
+            Self::Value { root, .. } => Some(root),
+        }
+    }
+}
+
 /// Cuts the text into parts: each `{..}` is what its argument writes, and what stands between, cut at `:`, is text.
 ///
 /// The texts stand at the same places in each key and the values never run into their neighbours, so two calls meet only

@@ -61,6 +61,8 @@ pub(crate) fn expand_limit(limit: Option<Duration>) -> TokenStream {
 
 fn text_or_number(value: &Expr) -> Option<(String, bool)> {
     match value {
+        // What came through a `macro_rules` macro.
+        Expr::Group(group) => text_or_number(&group.expr),
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some((text.value(), false)),
         Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => Some((number.base10_digits().to_owned(), true)),
         _ => None,
