@@ -2,6 +2,7 @@
 
 use proc_macro::TokenStream;
 
+mod cache;
 mod derive;
 
 /// Makes a struct or an enum a key: see `cachekit::IntoKey`.
@@ -33,4 +34,10 @@ mod derive;
 pub fn derive_into_key(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);
     derive::into_key(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Caches what an async function or method returns.
+#[proc_macro_attribute]
+pub fn cache(options: TokenStream, item: TokenStream) -> TokenStream {
+    cache::expand(options.into(), item.into()).into()
 }

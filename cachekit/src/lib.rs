@@ -7,12 +7,16 @@ mod default_cache;
 mod environment;
 #[cfg(feature = "msgpack")]
 mod from_env;
+#[cfg(feature = "macros")]
+mod macro_support;
 
 pub use cachekit_core::{
     Backend, CacheBuilder, Clock, Error, ErrorClass, ErrorCode, ErrorKind, Explanation, Health, IntoKey, Invalidation,
     Key, KeyWriter, LoadError, Loaded, LoadedOption, ManualClock, MemoryBackend, Namespace, NamespaceBuilder,
     Remaining, Result, Serializer, Stats, Status, TenantNamespaces, Ttl,
 };
+#[cfg(feature = "macros")]
+pub use cachekit_macros::{IntoKey, cache};
 #[cfg(feature = "redis")]
 pub use cachekit_redis::{RedisBackend, RedisBuilder};
 #[cfg(feature = "msgpack")]
@@ -37,4 +41,10 @@ pub mod prelude {
     #[cfg(feature = "msgpack")]
     pub use crate::{Cache, CacheExt};
     pub use crate::{Error, ErrorCode, IntoKey, LoadError, Loaded, LoadedOption, Namespace, Ttl};
+}
+
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::macro_support::*;
 }

@@ -1,0 +1,23 @@
+//! What `#[cache]` expands to. Not for use by hand, and free to change.
+
+mod path;
+mod shape;
+mod sharing;
+mod site;
+
+pub use cachekit_core::{Invalidation, Ttl};
+
+pub use self::shape::{Arced, IsNoResult, Optional, Owned, Plain, ResultParts};
+pub use self::sharing::{
+    FromCacheError, FromError, FromErrorNot, Probe, ShareByClone, ShareByKind, ShareNot, Sharing, requires_from_error,
+};
+pub use self::site::{Current, Entered, Given, Handle, Missing, Outdated, Site, SiteOptions, Source};
+
+/// A time to live that the macro has read.
+#[must_use]
+pub const fn ttl(seconds: u64, nanos: u32) -> Ttl {
+    match cachekit_core::NonZeroDuration::new(std::time::Duration::new(seconds, nanos)) {
+        Some(duration) => Ttl::For(duration),
+        None => Ttl::Never,
+    }
+}
