@@ -163,8 +163,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         let ends = match (remaining, self.backend()) {
             (Remaining::Never, None) => Moment::FAR,
             (Remaining::For(life), None) => asked + life,
-            (Remaining::For(life), Some(_)) if self.core.sight.is_clear() => asked + life,
-            (Remaining::Never, Some(_)) if self.core.sight.is_clear() => Moment::FAR,
+            (Remaining::For(life), Some(_)) if self.core.sight.is_clear_since(asked) => asked + life,
+            (Remaining::Never, Some(_)) if self.core.sight.is_clear_since(asked) => Moment::FAR,
             (Remaining::For(life), Some(_)) => asked + life.min(self.settings.l1_ttl),
             (Remaining::Never | Remaining::Unknown, _) => asked + self.settings.l1_ttl,
         };
