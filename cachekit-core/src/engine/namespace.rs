@@ -12,6 +12,7 @@ mod write;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
@@ -146,7 +147,9 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             Some(whole) if self.settings.jitter > 0.0 => {
                 #[expect(clippy::cast_precision_loss, reason = "53 bits of chance are plenty")]
                 let chance = (self.engine.entropy.next() >> 11) as f64 / (1_u64 << 53) as f64;
-                Ttl::try_from(whole.mul_f64(1.0 - self.settings.jitter * chance)).unwrap_or(ttl)
+                let part = whole.as_secs_f64() * (1.0 - self.settings.jitter * chance);
+                // The longest and the shortest lives are rounded to none that can be: they stay as they are.
+                Duration::try_from_secs_f64(part).ok().and_then(|life| Ttl::try_from(life).ok()).unwrap_or(ttl)
             }
             _ => ttl,
         }
@@ -166,8 +169,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         let ends = match (remaining, self.backend()) {
             (Remaining::Never, None) => Moment::FAR,
             (Remaining::For(life), None) => asked + life,
-            (Remaining::For(life), Some(_)) if self.core.sight.is_clear() => asked + life,
-            (Remaining::Never, Some(_)) if self.core.sight.is_clear() => Moment::FAR,
+            (Remaining::For(life), Some(_)) if self.core.sight.is_clear_since(asked) => asked + life,
+            (Remaining::Never, Some(_)) if self.core.sight.is_clear_since(asked) => Moment::FAR,
             (Remaining::For(life), Some(_)) => asked + life.min(self.settings.l1_ttl),
             (Remaining::Never | Remaining::Unknown, _) => asked + self.settings.l1_ttl,
         };

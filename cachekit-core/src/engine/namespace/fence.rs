@@ -39,8 +39,15 @@ pub(super) struct Fence {
 }
 
 impl<T: Send + Sync + 'static> Namespace<T> {
-    /// Takes the fence of a key, waiting for other processes at most as long as the `lock_timeout` says.
-    pub(super) async fn take_fence(&self, fenced: &dyn Fenced, local: &LocalKey, key: &Key) -> Taken<T> {
+    /// Takes the fence of a key, waiting for other processes at most as long as the `lock_timeout` says. `absent_will_do` says
+    /// whether the knowledge that there is no value ends the search.
+    pub(super) async fn take_fence(
+        &self,
+        fenced: &dyn Fenced,
+        local: &LocalKey,
+        key: &Key,
+        absent_will_do: bool,
+    ) -> Taken<T> {
         let began = tokio::time::Instant::now();
         let mut pause = FIRST_PAUSE;
         loop {
@@ -48,10 +55,12 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             match self.call(Operation::Acquire, key, fence.take(fenced)).await {
                 Ok(Acquired::Granted { found: None }) => return Taken::Held(fence),
                 Ok(Acquired::Granted { found: Some(entry) }) => match self.understand(key, &entry) {
-                    Ok(Found::Live(value, remaining, encoded)) => return Taken::Found(value, remaining, encoded),
+                    Ok(Found::Live(value, remaining, encoded)) if value.is_some() || absent_will_do => {
+                        return Taken::Found(value, remaining, encoded);
+                    }
                     Ok(Found::Newer) => return Taken::Newer,
                     // What cannot be read is overwritten.
-                    Ok(Found::Nothing) | Err(_) => return Taken::Held(fence),
+                    Ok(Found::Live(..) | Found::Nothing) | Err(_) => return Taken::Held(fence),
                 },
                 Ok(Acquired::Held) => fence.forget(),
                 Err(error) => return Taken::Without(error),
@@ -66,9 +75,11 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             tokio::time::sleep(self.with_chance(pause).min(left)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
             match self.look(local).await {
-                Ok(Found::Live(value, remaining, encoded)) => return Taken::Found(value, remaining, encoded),
+                Ok(Found::Live(value, remaining, encoded)) if value.is_some() || absent_will_do => {
+                    return Taken::Found(value, remaining, encoded);
+                }
                 Ok(Found::Newer) => return Taken::Newer,
-                Ok(Found::Nothing) => {}
+                Ok(Found::Live(..) | Found::Nothing) => {}
                 Err(error) => return Taken::Without(error),
             }
         }

@@ -296,13 +296,13 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         lead.loading();
         let fenced = self.backend().and_then(|backend| backend.abilities().fenced).filter(|_| self.settings.fenced);
         if let (Some(fenced), Some(key), Way::Plainly) = (fenced, &key, &way) {
-            way = match self.take_fence(fenced, local, key).await {
+            way = match self.take_fence(fenced, local, key, absent_will_do).await {
                 Taken::Held(fence) => Way::Under(fence),
-                Taken::Found(value, remaining, encoded) if value.is_some() || absent_will_do => {
+                Taken::Found(value, remaining, encoded) => {
                     self.core.stats.backend_hits();
                     return Ok(self.land(lead, value, remaining, asked, encoded));
                 }
-                Taken::Found(..) | Taken::Newer => Way::NotAtAll,
+                Taken::Newer => Way::NotAtAll,
                 Taken::Without(error) => {
                     tracing::debug!(code = %error.code(), %error, "loading without the fence");
                     Way::NotAtAll

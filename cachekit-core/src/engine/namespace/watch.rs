@@ -1,6 +1,6 @@
 //! Watching: copies in L1 go when another process changes what they are copies of.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -9,26 +9,35 @@ use tokio::runtime::Handle;
 use super::Namespace;
 use crate::engine::place::Place;
 use crate::engine::traffic::Traffic;
-use crate::{Backend, Change, ErrorCode, KeyPrefix, Watch};
+use crate::{Backend, Change, Clock, ErrorCode, KeyPrefix, Moment, Watch};
 
 /// Whether changes that other processes make to a namespace are told.
 ///
 /// While they are, copies in L1 live as long as their entries. While they are not, copies live for `l1_ttl` at most.
+///
+/// Where they are, the number says since when, in nanoseconds of the clock.
 #[derive(Debug, Default)]
-pub(crate) struct Sight(AtomicU8);
+pub(crate) struct Sight(AtomicU64);
 
 impl Sight {
-    const UNASKED: u8 = 0;
-    const BLIND: u8 = 1;
-    const CLEAR: u8 = 2;
+    const UNASKED: u64 = 0;
+    const BLIND: u64 = 1;
 
-    /// Whether changes are told at this moment.
-    pub(crate) fn is_clear(&self) -> bool {
-        self.0.load(Ordering::Acquire) == Self::CLEAR
+    /// Whether every change since `asked` is told.
+    pub(crate) fn is_clear_since(&self, asked: Moment) -> bool {
+        let since = self.0.load(Ordering::Acquire);
+        since > Self::BLIND && asked.as_nanos() > since
     }
 
-    fn set(&self, state: u8) {
+    fn set(&self, state: u64) {
         self.0.store(state, Ordering::Release);
+    }
+
+    /// From here on every change is told.
+    fn clear(&self, clock: &dyn Clock) {
+        // A clock that lags tells a moment from before.
+        let since = clock.now() + clock.granularity();
+        self.set(since.as_nanos().max(Self::BLIND + 1));
     }
 
     /// Whether the caller is the first who wants to see.
@@ -45,7 +54,11 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     /// A namespace divided by tenant is not watched: there may be any number of tenants.
     pub(super) fn see(&self) {
         let (Some(backend), None) = (self.backend(), self.place.tenant()) else { return };
-        if backend.abilities().watchable.is_none() || !self.core.sight.ask() {
+        if backend.abilities().watchable.is_none() {
+            return;
+        }
+        let (Ok(runtime), Ok(prefix)) = (Handle::try_current(), self.place.stored_prefix()) else { return };
+        if !self.core.sight.ask() {
             return;
         }
         let watcher = Watcher {
@@ -53,9 +66,9 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             backend: Arc::downgrade(backend),
             traffic: Arc::downgrade(&self.core.traffic),
             place: Arc::clone(&self.place),
+            clock: Arc::clone(&self.engine.clock),
             sight: Unseen(Arc::clone(&self.core.sight)),
         };
-        let (Ok(runtime), Ok(prefix)) = (Handle::try_current(), self.place.stored_prefix()) else { return };
         let task = runtime.spawn(watcher.run(prefix)).abort_handle();
         *self.core.watcher.lock() = Some(task);
     }
@@ -66,17 +79,15 @@ struct Watcher<T> {
     backend: Weak<dyn Backend>,
     traffic: Weak<Traffic<T>>,
     place: Arc<Place>,
+    clock: Arc<dyn Clock>,
     sight: Unseen,
 }
 
 impl<T: Send + Sync + 'static> Watcher<T> {
     async fn run(self, prefix: KeyPrefix) {
         let Some(mut watch) = self.begin(&prefix).await else { return };
-        // What was read before the watch began may have changed unseen.
-        if self.doubt().is_none() {
-            return;
-        }
-        self.sight.0.set(Sight::CLEAR);
+        // What was read before may have changed unseen: it is kept for `l1_ttl` at most.
+        self.sight.0.clear(&*self.clock);
         while let Some(change) = watch.next().await {
             match change {
                 Change::Key(key) => {
@@ -91,9 +102,9 @@ impl<T: Send + Sync + 'static> Watcher<T> {
                 }
                 Change::SightRegained => {
                     self.doubt();
-                    self.sight.0.set(Sight::CLEAR);
+                    self.sight.0.clear(&*self.clock);
                 }
-                Change::Prefix(_) => drop(self.doubt()),
+                Change::Prefix(_) => self.doubt(),
             }
         }
     }
@@ -113,10 +124,14 @@ impl<T: Send + Sync + 'static> Watcher<T> {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
+}
 
-    /// Nothing that is kept of the namespace is certain any more. `None` if the namespace is gone.
-    fn doubt(&self) -> Option<()> {
-        self.traffic.upgrade().map(|traffic| traffic.all_changed(self.place.local_prefix()))
+impl<T> Watcher<T> {
+    /// Nothing that is kept of the namespace is certain any more.
+    fn doubt(&self) {
+        if let Some(traffic) = self.traffic.upgrade() {
+            traffic.all_changed(self.place.local_prefix());
+        }
     }
 }
 
@@ -124,9 +139,7 @@ impl<T> Drop for Watcher<T> {
     fn drop(&mut self) {
         // First blind, then in doubt: nothing that is kept from here on lives longer than `l1_ttl`.
         self.sight.0.set(Sight::BLIND);
-        if let Some(traffic) = self.traffic.upgrade() {
-            traffic.all_changed(self.place.local_prefix());
-        }
+        self.doubt();
     }
 }
 
