@@ -14,8 +14,6 @@ const CONTRACTS_ALONE: &[&str] = &[
     "syn",
     "unicode-ident",
     "bytes",
-    "itoa",
-    "smallvec",
     "zeroize",
 ];
 
@@ -35,7 +33,7 @@ fn may_know(crate_: &str, other: &str) -> Option<bool> {
         "cachekit-core" | "cachekit-macros" => Some(false),
         "cachekit" => Some(other != "cachekit-testkit" && other != "xtask"),
         "cachekit-testkit" => Some(other == "cachekit-core" || PLUG_INS.contains(&other)),
-        "xtask" => Some(true),
+        "xtask" | "cachekit-examples" => Some(true),
         plug_in if PLUG_INS.contains(&plug_in) => Some(other == "cachekit-core"),
         _ => None,
     }

@@ -15,7 +15,9 @@ const UNWANTED: &[(&str, &str)] = &[
 /// Returns what is wrong with the file `path`.
 pub(super) fn check(path: &str, text: &str) -> Vec<String> {
     let mut found = Vec::new();
-    if !text.starts_with("//! ") {
+    // The front page of a crate may be its README.
+    let opens = text.starts_with("//! ") || text.starts_with("#![doc = include_str!(");
+    if !opens {
         found.push(format!("{path}: does not open with `//!` and the sentence that says which concept lives here"));
     }
     for (number, line) in (1..).zip(text.lines()) {
@@ -53,6 +55,7 @@ mod tests {
     #[test]
     fn a_file_opens_with_its_concept() {
         check_one("a.rs", "//! A.\nfn a() {}\n", &[]);
+        check_one("lib.rs", "#![doc = include_str!(\"../README.md\")]\n", &[]);
         check_one("a.rs", "fn a() {}\n", &["a.rs: does not open"]);
         check_one("a.rs", "", &["a.rs: does not open"]);
     }
