@@ -362,6 +362,27 @@ mod keys {
     }
 }
 
+mod renamed {
+    /// The crate under another name, as where a library re-exports it.
+    pub(crate) mod inner {
+        pub(crate) use ::cachekit as cache;
+    }
+
+    #[derive(inner::cache::IntoKey)]
+    #[cachekit(crate = "inner::cache")]
+    struct Id(u64);
+
+    #[inner::cache::cache(crate = "inner::cache")]
+    async fn find(id: Id) -> u64 {
+        id.0
+    }
+
+    #[tokio::test]
+    async fn the_crate_can_be_named() {
+        super::scoped(async { assert_eq!(find(Id(7)).await, 7) }).await;
+    }
+}
+
 mod methods {
     use super::*;
 
@@ -536,9 +557,9 @@ mod twins {
     use super::*;
 
     #[cache(invalidate = forget, skip(runs))]
-    async fn find<D: AsRef<Runs> + ?Sized>(runs: &D, mut id: u64, name: String) -> String
+    async fn find<D>(runs: &D, mut id: u64, name: String) -> String
     where
-        D: Sync,
+        D: AsRef<Runs> + Sync + ?Sized,
     {
         id += runs.as_ref().next() as u64;
         format!("{name} {id}")
@@ -917,7 +938,6 @@ mod errors {
 
     #[tokio::test]
     async fn a_function_can_say_how_its_error_is_shared() {
-        #[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that the option asks for")]
         fn share(error: &Arc<Own>) -> Own {
             Own(error.0 + 10)
         }

@@ -261,7 +261,6 @@ macro_rules! pointers {
 pointers!(&H, &mut H, Box<H>, std::rc::Rc<H>, Arc<H>);
 
 /// What a look-up came to.
-#[expect(clippy::large_enum_variant, reason = "it lives for two statements")]
 pub enum Entered<R, V> {
     /// What is to be returned.
     Found(R),
