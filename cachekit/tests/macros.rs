@@ -329,6 +329,34 @@ mod keys {
     }
 
     #[tokio::test]
+    async fn two_functions_of_one_name_do_not_meet() {
+        macro_rules! both {
+            ($($module:ident)+) => {$(
+                mod $module {
+                    #[cachekit::cache(name = "one-name")]
+                    pub(super) async fn find(id: u64) -> String {
+                        format!("{} {id}", stringify!($module))
+                    }
+
+                    #[cachekit::cache(namespace = "one-namespace", name = "one-name")]
+                    pub(super) async fn find_there(id: u64) -> String {
+                        format!("{} {id}", stringify!($module))
+                    }
+                }
+            )+};
+        }
+        both!(first second);
+        scoped(async {
+            for _ in 0..2 {
+                assert_eq!((first::find(1).await, second::find(1).await), ("first 1".into(), "second 1".into()));
+                assert_eq!(first::find_there(1).await, "first 1");
+                assert_eq!(second::find_there(1).await, "second 1");
+            }
+        })
+        .await;
+    }
+
+    #[tokio::test]
     async fn two_functions_of_one_path_do_not_meet() {
         async fn first(id: u64) -> String {
             #[cache]
@@ -676,12 +704,36 @@ mod caches {
         .await;
     }
 
+    /// Counts the error events of this thread.
+    struct Errors(Arc<Runs>);
+
+    impl tracing::Subscriber for Errors {
+        fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+            *metadata.level() == tracing::Level::ERROR
+        }
+
+        fn event(&self, _: &tracing::Event<'_>) {
+            self.0.next();
+        }
+
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+        fn enter(&self, _: &tracing::span::Id) {}
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
     #[tokio::test]
-    async fn where_the_namespace_is_of_another_type_the_function_runs() {
+    async fn where_the_namespace_is_of_another_type_the_function_runs_and_says_so_once() {
         #[cache(namespace = "typed", skip(runs))]
         async fn number(runs: &Runs) -> u64 {
             runs.next() as u64
         }
+        let errors = Arc::new(Runs::new());
+        let _events = tracing::subscriber::set_default(Errors(Arc::clone(&errors)));
         let (cache, runs) = (memory(), Runs::new());
         let _texts: Namespace<String> = open(&cache, "typed");
         cachekit::scope(cache, async {
@@ -689,6 +741,7 @@ mod caches {
             assert_eq!(number(&runs).await, 2);
         })
         .await;
+        assert_eq!(errors.count(), 1);
     }
 
     #[tokio::test]
