@@ -152,7 +152,22 @@ impl<'a> Cached<'a> {
                 quote_spanned! { root.span()=> #krate::IntoKey::write_key(&#expression, #writer); }
             }
         });
+        let alias = match &self.shape.result {
+            Some(_) => TokenStream::new(),
+            // Under another name a `Result` would be cached with its error.
+            None => {
+                let output = self.output;
+                let message = "`#[cache]` does not see that this type is a `Result`: write it as `Result<.., ..>`";
+                quote_spanned! { output.span()=>
+                    const _: () = {
+                        use #krate::__private::IsNoResult as _;
+                        ::core::assert!(!#krate::__private::Probe::<#value>::IS_RESULT, #message);
+                    };
+                }
+            }
+        };
         quote! {{
+            #alias
             struct __CachekitHere;
             static __CACHEKIT_SITE: #krate::__private::Site<#value> =
                 #krate::__private::Site::new(#krate::__private::SiteOptions {
@@ -198,7 +213,7 @@ impl<'a> Cached<'a> {
         quote! {{
             #required
             use #krate::__private::{FromError as _, FromErrorNot as _};
-            (&&#krate::__private::Probe::<#error>::new()).from_error()
+            (&&#krate::__private::Probe::<#error>::new()).conversion()
         }}
     }
 

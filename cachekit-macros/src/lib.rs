@@ -16,10 +16,9 @@ mod derive;
 /// `#[cachekit(crate = "path")]` names the crate where it is not `::cachekit`.
 ///
 /// ```
-/// use cachekit_core::{IntoKey, KeyWriter};
+/// use cachekit::{IntoKey, KeyWriter};
 ///
-/// #[derive(cachekit_macros::IntoKey)]
-/// #[cachekit(crate = "cachekit_core")]
+/// #[derive(IntoKey)]
 /// enum Page {
 ///     Home,
 ///     Article { id: u64, language: Option<String> },
@@ -37,6 +36,85 @@ pub fn derive_into_key(input: TokenStream) -> TokenStream {
 }
 
 /// Caches what an async function or method returns.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use cachekit::cache;
+/// # #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)] struct User { id: u64 }
+/// # struct Database;
+/// # impl Database { async fn user(&self, id: u64) -> Result<Option<User>, std::io::Error> { Ok((id > 0).then_some(User { id })) } }
+///
+/// #[cache(ttl = "10m", none_ttl = "30s", skip(db), invalidate = forget_user)]
+/// async fn find_user(db: &Database, id: u64) -> Result<Option<Arc<User>>, std::io::Error> {
+///     Ok(db.user(id).await?.map(Arc::new))
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cache = cachekit::Cache::builder().build()?;
+/// # cachekit::scope(cache, async {
+/// let user = find_user(&Database, 7).await?;
+/// assert_eq!(user, find_user(&Database, 7).await?); // The second call did not ask the database.
+///
+/// // After a commit that changed the user:
+/// let _ = forget_user(7).await;
+/// # Ok::<_, std::io::Error>(()) }).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// However many callers ask for one key at once, the body runs once. It runs inside its caller, so that it may borrow and sees
+/// task-locals and spans. Whatever the trouble with the cache, it runs and its value arrives.
+///
+/// # What is returned
+/// `T`, `Arc<T>`, `Option<T>`, `Option<Arc<T>>`, or a `Result` of any of these, decided by how the type is written
+/// (`anyhow::Result<T>` and `std::io::Result<T>` are read, too; any other alias of `Result` is refused).
+/// - `T` is cloned on a hit; an `Arc<T>` is not. `T` is what the cache's serializer can store.
+/// - `None` is cached for `none_ttl`, or as long as a value.
+/// - `Err` is never cached.
+///
+/// # Who gets an error
+/// Those who waited for the same load get it, too: an error that is `Clone`, `std::io::Error`, `Box<dyn Error + Send + Sync>`,
+/// and `anyhow::Error` with the feature `anyhow` (of the last three a copy that reads the same and cannot be downcast). For other
+/// errors say how with `shared_error`; else those who waited run the body themselves, at once.
+///
+/// A panic goes on in its caller. Those who waited get E035 if the error is `From<cachekit::Error>`, and panic otherwise.
+///
+/// # The key
+/// All arguments that are not skipped, in order, each an `cachekit::IntoKey`. With `key` instead: what
+/// its placeholders name (`{id}`, `{user.id}`, `{self.region}`), and the text between them, cut at `:`, as parts of its own. So
+/// `key = "user:{id}:{lang}"` makes the parts `user`, the id and the language. Values are escaped and never run into their
+/// neighbours: two calls share an entry only if all their values are equal.
+///
+/// `self` is never part of a key unless a placeholder names it.
+///
+/// # The namespace
+/// The path of the function, as in `my_app.users.find_user`, the type of a method included (what is no plain path, and what is
+/// longer than 64 bytes, ends in a digest). So no two functions meet. With `namespace` alone, the key begins with that path, or
+/// with the `name`. With `namespace` and `key` the entry is exactly what they say: functions that give the same share entries, and
+/// `cache.namespace::<T>("users")` reaches them.
+///
+/// # Options
+/// | option | what it says |
+/// | --- | --- |
+/// | `ttl = "5m"` | How long a value lives: `"250ms"`, `"1h30m"`, a number of seconds, or `"never"`. Five minutes if absent. |
+/// | `none_ttl = "30s"` | How long a `None` lives. |
+/// | `key = "{id}"` | What identifies a call, instead of all arguments. |
+/// | `namespace = "users"` | The namespace, instead of the function's path. |
+/// | `name = "Users::get"` | The function's name, instead of its path. Methods without `key` need it. |
+/// | `skip(db, span)` | Arguments that do not identify a call. |
+/// | `cache = self.cache` | The cache, instead of that of the `cachekit::scope` or the process: an expression of each call. |
+/// | `timeout = "1s"` | How long one call of the backend may take. |
+/// | `lock_timeout = "5s"` | How long to wait while another process runs the body. |
+/// | `load_timeout = "10s"` | How long the body may take: then E034. The error must be `From<cachekit::Error>`. |
+/// | `invalidate = forget` | Makes an async function `forget` of the same arguments, without the skipped ones, that invalidates their entry. |
+/// | `shared_error = share` | A `fn(&Arc<E>) -> E` that copies an error for those who waited. |
+/// | `crate = "path"` | Where `cachekit` is, if not at `::cachekit`. |
+///
+/// # On methods of traits
+/// With `#[async_trait]` put `#[cache]` on the method in the `impl`. Functions that return `Pin<Box<dyn Future<Output = ..>>>`
+/// by hand are cached, too.
 #[proc_macro_attribute]
 pub fn cache(options: TokenStream, item: TokenStream) -> TokenStream {
     cache::expand(options.into(), item.into()).into()

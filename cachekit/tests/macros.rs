@@ -329,6 +329,34 @@ mod keys {
     }
 
     #[tokio::test]
+    async fn two_functions_of_one_name_do_not_meet() {
+        macro_rules! both {
+            ($($module:ident)+) => {$(
+                mod $module {
+                    #[cachekit::cache(name = "one-name")]
+                    pub(super) async fn find(id: u64) -> String {
+                        format!("{} {id}", stringify!($module))
+                    }
+
+                    #[cachekit::cache(namespace = "one-namespace", name = "one-name")]
+                    pub(super) async fn find_there(id: u64) -> String {
+                        format!("{} {id}", stringify!($module))
+                    }
+                }
+            )+};
+        }
+        both!(first second);
+        scoped(async {
+            for _ in 0..2 {
+                assert_eq!((first::find(1).await, second::find(1).await), ("first 1".into(), "second 1".into()));
+                assert_eq!(first::find_there(1).await, "first 1");
+                assert_eq!(second::find_there(1).await, "second 1");
+            }
+        })
+        .await;
+    }
+
+    #[tokio::test]
     async fn two_functions_of_one_path_do_not_meet() {
         async fn first(id: u64) -> String {
             #[cache]
@@ -359,6 +387,27 @@ mod keys {
             }
         })
         .await;
+    }
+}
+
+mod renamed {
+    /// The crate under another name, as where a library re-exports it.
+    pub(crate) mod inner {
+        pub(crate) use ::cachekit as cache;
+    }
+
+    #[derive(inner::cache::IntoKey)]
+    #[cachekit(crate = "inner::cache")]
+    struct Id(u64);
+
+    #[inner::cache::cache(crate = "inner::cache")]
+    async fn find(id: Id) -> u64 {
+        id.0
+    }
+
+    #[tokio::test]
+    async fn the_crate_can_be_named() {
+        super::scoped(async { assert_eq!(find(Id(7)).await, 7) }).await;
     }
 }
 
@@ -536,9 +585,9 @@ mod twins {
     use super::*;
 
     #[cache(invalidate = forget, skip(runs))]
-    async fn find<D: AsRef<Runs> + ?Sized>(runs: &D, mut id: u64, name: String) -> String
+    async fn find<D>(runs: &D, mut id: u64, name: String) -> String
     where
-        D: Sync,
+        D: AsRef<Runs> + Sync + ?Sized,
     {
         id += runs.as_ref().next() as u64;
         format!("{name} {id}")
@@ -655,12 +704,36 @@ mod caches {
         .await;
     }
 
+    /// Counts the error events of this thread.
+    struct Errors(Arc<Runs>);
+
+    impl tracing::Subscriber for Errors {
+        fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+            *metadata.level() == tracing::Level::ERROR
+        }
+
+        fn event(&self, _: &tracing::Event<'_>) {
+            self.0.next();
+        }
+
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+        fn enter(&self, _: &tracing::span::Id) {}
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
     #[tokio::test]
-    async fn where_the_namespace_is_of_another_type_the_function_runs() {
+    async fn where_the_namespace_is_of_another_type_the_function_runs_and_says_so_once() {
         #[cache(namespace = "typed", skip(runs))]
         async fn number(runs: &Runs) -> u64 {
             runs.next() as u64
         }
+        let errors = Arc::new(Runs::new());
+        let _events = tracing::subscriber::set_default(Errors(Arc::clone(&errors)));
         let (cache, runs) = (memory(), Runs::new());
         let _texts: Namespace<String> = open(&cache, "typed");
         cachekit::scope(cache, async {
@@ -668,6 +741,7 @@ mod caches {
             assert_eq!(number(&runs).await, 2);
         })
         .await;
+        assert_eq!(errors.count(), 1);
     }
 
     #[tokio::test]
@@ -917,7 +991,6 @@ mod errors {
 
     #[tokio::test]
     async fn a_function_can_say_how_its_error_is_shared() {
-        #[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that the option asks for")]
         fn share(error: &Arc<Own>) -> Own {
             Own(error.0 + 10)
         }

@@ -42,18 +42,18 @@ const KNOWN: [&str; 12] = [
     "shared_error",
 ];
 
-/// What other versions of CacheKit know.
-const LATER: [&str; 10] = [
-    "secure",
-    "io",
-    "redis",
-    "api_key",
-    "interop",
-    "background",
-    "serializer",
-    "refresh_after",
-    "stale_for",
-    "fail_closed",
+/// What other versions of CacheKit know, and what to do without it.
+const LATER: [(&str, &str); 10] = [
+    ("secure", "leave it away, and do not cache what must be encrypted"),
+    ("io", "set the cache up in code and name it with `cache = ..`"),
+    ("redis", "set the cache up in code and name it with `cache = ..`"),
+    ("api_key", "set the cache up in code and name it with `cache = ..`"),
+    ("interop", "leave it away, and let each language have entries of its own"),
+    ("background", "leave it away: the body runs inside its caller"),
+    ("serializer", "set up a cache of that format in code and name it with `cache = ..`"),
+    ("refresh_after", "leave it away, or choose a shorter `ttl`"),
+    ("stale_for", "leave it away, or choose a longer `ttl`"),
+    ("fail_closed", "leave it away: a cached function runs whatever becomes of the cache"),
 ];
 
 impl Parse for Options {
@@ -117,14 +117,15 @@ impl Options {
             "invalidate" => self.invalidate = Some(value(option, input)?),
             "shared_error" => self.shared_error = Some(value(option, input)?),
             "crate" => self.krate = value::<LitStr>(option, input)?.parse()?,
-            later if LATER.contains(&later) => {
-                let message = format!(
-                    "`{later}` is not available in this version of CacheKit: leave it away, or set the cache up in code \
-                     and name it with `cache = ..`"
-                );
+            other => {
+                let message = match LATER.iter().find(|(later, _)| *later == other) {
+                    Some((later, instead)) => {
+                        format!("`{later}` is not available in this version of CacheKit: {instead}")
+                    }
+                    None => not_known(other),
+                };
                 return Err(Error::new(span, message));
             }
-            unknown => return Err(Error::new(span, not_known(unknown))),
         }
         Ok(())
     }
@@ -159,11 +160,12 @@ fn example(option: &Ident) -> &'static str {
 fn namespace(text: LitStr) -> Result<LitStr> {
     let value = text.value();
     let fits = (1..=64).contains(&value.len())
+        && value != "t"
         && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
     if fits {
         return Ok(text);
     }
-    Err(Error::new(text.span(), "a namespace is 1 to 64 of the characters A-Z a-z 0-9 _ . -"))
+    Err(Error::new(text.span(), "a namespace is 1 to 64 of the characters A-Z a-z 0-9 _ . -, and not \"t\""))
 }
 
 /// A name may be a path; its `::` become dots.

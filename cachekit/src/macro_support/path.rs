@@ -45,19 +45,22 @@ pub(super) fn name_of(here: &str, function: &str) -> String {
     format!("{tail}{digest}")
 }
 
-/// Sees to it that two functions do not share a name without being told to: the first that asks for it has it.
+/// Sees to it that two functions do not share entries without being told to: the first that asks for a name has it.
+///
+/// `site` tells the functions apart, `place` is for the message.
 ///
 /// # Errors
 /// E046 for the second.
-pub(super) fn claim(name: &str, site: &'static Location<'static>) -> Result<()> {
-    static CLAIMS: Mutex<BTreeMap<String, &'static Location<'static>>> = Mutex::new(BTreeMap::new());
+pub(super) fn claim(name: &str, site: usize, place: &'static Location<'static>) -> Result<()> {
+    static CLAIMS: Mutex<BTreeMap<String, (usize, &'static Location<'static>)>> = Mutex::new(BTreeMap::new());
     let mut claims = CLAIMS.lock().unwrap_or_else(PoisonError::into_inner);
-    let first = *claims.entry(name.to_owned()).or_insert(site);
+    let (first, there) = *claims.entry(name.to_owned()).or_insert((site, place));
     if first == site {
         return Ok(());
     }
     let message = format!(
-        "cached function: expected a name of its own, got {name:?} at {site} and at {first}; tell them apart with `name = \"..\"`"
+        "cached function: expected a name of its own, got {name:?} at {place}, as at {there}; tell them apart with \
+         `name = \"..\"`, or say with `namespace` and `key` that they share entries"
     );
     Err(Error::new(ErrorCode::E046, message))
 }
@@ -104,13 +107,8 @@ mod tests {
 
     #[test]
     fn a_name_is_claimed_once() {
-        let (one, other) = (Location::caller(), there());
-        claim("claimed.once", one).unwrap();
-        claim("claimed.once", one).unwrap();
-        assert_eq!(claim("claimed.once", other).unwrap_err().code(), ErrorCode::E046);
-    }
-
-    fn there() -> &'static Location<'static> {
-        Location::caller()
+        claim("claimed.once", 1, Location::caller()).unwrap();
+        claim("claimed.once", 1, Location::caller()).unwrap();
+        assert_eq!(claim("claimed.once", 2, Location::caller()).unwrap_err().code(), ErrorCode::E046);
     }
 }

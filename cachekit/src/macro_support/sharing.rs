@@ -209,11 +209,11 @@ impl<E: Shown> StdError for Copied<E> {
 /// Errors that the cache's can become.
 pub trait FromError<E> {
     /// How.
-    fn from_error(&self) -> Option<fn(Error) -> E>;
+    fn conversion(&self) -> Option<fn(Error) -> E>;
 }
 
 impl<E: From<Error>> FromError<E> for &Probe<E> {
-    fn from_error(&self) -> Option<fn(Error) -> E> {
+    fn conversion(&self) -> Option<fn(Error) -> E> {
         Some(E::from)
     }
 }
@@ -221,11 +221,11 @@ impl<E: From<Error>> FromError<E> for &Probe<E> {
 /// Errors that the cache's cannot become.
 pub trait FromErrorNot<E> {
     /// Not.
-    fn from_error(&self) -> Option<fn(Error) -> E>;
+    fn conversion(&self) -> Option<fn(Error) -> E>;
 }
 
 impl<E> FromErrorNot<E> for Probe<E> {
-    fn from_error(&self) -> Option<fn(Error) -> E> {
+    fn conversion(&self) -> Option<fn(Error) -> E> {
         None
     }
 }

@@ -41,7 +41,7 @@ pub struct SiteOptions {
 pub struct Site<V: 'static> {
     options: SiteOptions,
     place: &'static Location<'static>,
-    /// The path of the function, or why it has none.
+    /// The name or the path of the function, or why it has none.
     path: OnceLock<Result<String>>,
     /// The namespace in the cache that was there first.
     home: OnceLock<(u64, Namespace<V>)>,
@@ -135,14 +135,16 @@ impl<V: Send + Sync + 'static> Site<V> {
             &self.options;
         let cache = cache.ok_or_else(|| Error::new(ErrorCode::E044, "there is no cache in this process"))?;
         let path = self.path.get_or_init(|| {
-            let path = path::name_of(here, function);
-            if claims && name.is_none() {
-                path::claim(&path, self.place)?;
+            let path = name.map_or_else(|| path::name_of(here, function), str::to_owned);
+            // With a namespace and a key of its own, a function may share its entries.
+            if claims && (namespace.is_none() || self.options.named) {
+                let namespace = namespace.unwrap_or_default();
+                path::claim(&format!("{namespace}:{path}"), std::ptr::from_ref(self).addr(), self.place)?;
             }
             Ok(path)
         });
         let path = path.as_ref().map_err(Error::clone)?;
-        let mut builder = cache.namespace::<V>(namespace.or(*name).unwrap_or(path)).ttl(*ttl);
+        let mut builder = cache.namespace::<V>(namespace.unwrap_or(path)).ttl(*ttl);
         if let Some(ttl) = none_ttl {
             builder = builder.none_ttl(*ttl);
         }
@@ -160,8 +162,7 @@ impl<V: Send + Sync + 'static> Site<V> {
 
     /// The part that keys begin with, in a namespace that other functions may use, too.
     fn part_of_key(&self) -> Option<&str> {
-        let path = || self.path.get().and_then(|path| path.as_deref().ok());
-        if self.options.named { self.options.name.or_else(path) } else { None }
+        if self.options.named { self.path.get().and_then(|path| path.as_deref().ok()) } else { None }
     }
 
     #[cold]
@@ -261,7 +262,6 @@ macro_rules! pointers {
 pointers!(&H, &mut H, Box<H>, std::rc::Rc<H>, Arc<H>);
 
 /// What a look-up came to.
-#[expect(clippy::large_enum_variant, reason = "it lives for two statements")]
 pub enum Entered<R, V> {
     /// What is to be returned.
     Found(R),
@@ -300,7 +300,8 @@ impl<V: Send + Sync + 'static> Missing<V> {
         let Some((namespace, key)) = self.at else { return loader.await };
         let mut loader = pin!(loader);
         let work = async { Ok::<_, Infallible>(LoadedOption::from(P::loaded(loader.as_mut().await))) };
-        let found = match namespace.load_shared(&key, work, NotShared).await {
+        // Boxed, for hits carry the function's future around, too.
+        let found = match Box::pin(namespace.load_shared(&key, work, NotShared)).await {
             Ok(found) => P::found(found),
             Err(LoadFailure::Panicked) => panicked(self.function),
             // Whatever the trouble with the cache, and however long it takes: there is no other way to an answer.
@@ -333,7 +334,7 @@ impl<V: Send + Sync + 'static> Missing<V> {
         let Some((namespace, key)) = self.at else { return loader.await };
         let mut loader = pin!(loader);
         let work = async { loader.as_mut().await.into_result().map(|value| LoadedOption::from(P::loaded(value))) };
-        let failed = match namespace.load_shared(&key, work, sharing).await {
+        let failed = match Box::pin(namespace.load_shared(&key, work, sharing)).await {
             Ok(found) => match P::found(found) {
                 Some(found) => return R::from_result(Ok(found)),
                 None => None,
