@@ -38,6 +38,8 @@ pub type Cache = cachekit_core::Cache<MessagePack>;
 
 /// What most programs need: `use cachekit::prelude::*;`.
 pub mod prelude {
+    #[cfg(feature = "macros")]
+    pub use crate::cache;
     #[cfg(feature = "msgpack")]
     pub use crate::{Cache, CacheExt};
     pub use crate::{Error, ErrorCode, IntoKey, LoadError, Loaded, LoadedOption, Namespace, Ttl};
