@@ -15,6 +15,7 @@ use hashbrown::hash_map::EntryRef;
 pub(crate) use self::flight::{Flight, FlightId, Landing, Waited, Waiter};
 pub(crate) use self::wait_graph::WaitGraph;
 use super::l1::{L1, Leaving, LocalKey, Slot};
+use crate::Error;
 use crate::sync::Mutex;
 
 /// What is going on with each key of a namespace at this moment.
@@ -270,9 +271,9 @@ impl<T: Send + Sync + 'static> Lead<T> {
         self.flight.wait()
     }
 
-    /// Says that the backend had nothing and a load begins.
-    pub(crate) fn loading(&self) {
-        self.flight.loading();
+    /// Says that the backend had nothing, or failed, and a load begins.
+    pub(crate) fn loading(&self, refused: Option<Error>) {
+        self.flight.loading(refused);
     }
 
     /// The value is known, whatever becomes of storing it.
