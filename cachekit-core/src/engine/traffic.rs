@@ -15,6 +15,7 @@ use hashbrown::hash_map::EntryRef;
 pub(crate) use self::flight::{Flight, FlightId, Landing, Waited, Waiter};
 pub(crate) use self::wait_graph::WaitGraph;
 use super::l1::{L1, Leaving, LocalKey, Slot};
+use crate::Error;
 use crate::sync::Mutex;
 
 /// What is going on with each key of a namespace at this moment.
@@ -63,15 +64,18 @@ impl<T: Send + Sync + 'static> Traffic<T> {
 
     /// Waits for the flight of `key` if there is one, or leads it. `is_live` says of what L1 has whether it will do.
     pub(crate) fn join(self: &Arc<Self>, key: &LocalKey, is_live: impl FnOnce(&Slot) -> bool) -> Join<T> {
+        // Declared before the lock is taken, so that it is dropped after it.
+        let kept;
         let mut shard = self.shard(key).lock();
         if let Some(flight) = shard.get(key).and_then(|busy| busy.flight.as_ref()) {
             return Join::Wait(flight.wait());
         }
         // Whoever landed in the meantime left the value here.
-        if let Some(slot) = self.l1.get(key)
-            && is_live(&slot)
+        kept = self.l1.get(key);
+        if let Some(slot) = &kept
+            && is_live(slot)
         {
-            return Join::Hit(slot);
+            return Join::Hit(slot.clone());
         }
         let busy = enter(&mut shard, key);
         let flight = Flight::new();
@@ -86,11 +90,18 @@ impl<T: Send + Sync + 'static> Traffic<T> {
         flight.is_reading().then(|| flight.wait())
     }
 
-    /// Leads the flight of `key` in place of `stalled`, unless another did so first. Those who wait for `stalled` begin anew.
+    /// Makes room for another to lead the flight of `key` in place of `stalled`, unless somebody did so first. Those who wait for
+    /// `stalled` begin anew.
+    ///
+    /// What a slow leader brings in the end is as good as any. What one brings that stood ready and was not polled may be of any
+    /// age: it is not kept.
     pub(crate) fn take_over(&self, key: &LocalKey, stalled: &Arc<Flight<T>>) {
         let mut shard = self.shard(key).lock();
         let leads = |busy: &&mut Busy<T>| busy.flight.as_ref().is_some_and(|flight| Arc::ptr_eq(flight, stalled));
         if let Some(busy) = shard.get_mut(key).filter(leads) {
+            if stalled.is_left_standing() {
+                busy.epoch += 1;
+            }
             busy.flight = None;
             drop(shard);
             stalled.land(Landing::Abandoned);
@@ -141,14 +152,14 @@ impl<T: Send + Sync + 'static> Traffic<T> {
 }
 
 impl<T> Traffic<T> {
-    /// Takes note that any key under `prefix` may have changed. What others are reading of other keys is given up too, which
-    /// costs a look-up and nothing else.
+    /// Takes note that any key under `prefix` may have changed.
     pub(crate) fn all_changed(&self, prefix: &[u8]) {
         for shard in &self.shards {
             let mut shard = shard.lock();
             let flights: Vec<_> = shard
-                .values_mut()
-                .filter_map(|busy| {
+                .iter_mut()
+                .filter(|(key, _)| key.starts_with(prefix))
+                .filter_map(|(_, busy)| {
                     busy.epoch += 1;
                     busy.flight.take()
                 })
@@ -270,9 +281,9 @@ impl<T: Send + Sync + 'static> Lead<T> {
         self.flight.wait()
     }
 
-    /// Says that the backend had nothing and a load begins.
-    pub(crate) fn loading(&self) {
-        self.flight.loading();
+    /// Says that the backend had nothing, or failed, and a load begins.
+    pub(crate) fn loading(&self, refused: Option<Error>) {
+        self.flight.loading(refused);
     }
 
     /// The value is known, whatever becomes of storing it.
@@ -296,16 +307,13 @@ impl<T: Send + Sync + 'static> Lead<T> {
         let mut shard = traffic.shard(key).lock();
         let mut leaving = Leaving::new();
         if let Some(busy) = shard.get_mut(key) {
-            let attached = busy.flight.as_ref().is_some_and(|flight| Arc::ptr_eq(flight, &self.flight));
-            if attached {
-                // The value is in L1 before the flight is gone from the table: no caller falls between.
+            // In one step: no caller finds neither the flight nor the value.
+            if busy.flight.as_ref().is_some_and(|flight| Arc::ptr_eq(flight, &self.flight)) {
                 busy.flight = None;
-                match slot {
-                    Some(slot) if busy.epoch == *epoch => leaving = traffic.l1.insert(key.clone(), slot),
-                    slot => leaving.extend(slot),
-                }
-            } else {
-                leaving.extend(slot);
+            }
+            match slot {
+                Some(slot) if busy.epoch == *epoch => leaving = traffic.l1.insert(key.clone(), slot),
+                slot => leaving.extend(slot),
             }
         }
         drop(shard);

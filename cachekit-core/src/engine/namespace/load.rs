@@ -278,6 +278,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             (Some(_), Ok(key)) => Some(key),
             (Some(_), Err(error)) => return Err(LoadFailure::Cache(error)),
         };
+        let mut refused = None;
         if key.is_some() {
             match self.look(local).await {
                 Ok(Found::Live(value, remaining, encoded)) if value.is_some() || absent_will_do => {
@@ -286,14 +287,18 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                 }
                 Ok(Found::Live(..) | Found::Nothing) => way = Way::Plainly,
                 Ok(Found::Newer) => {}
-                // An entry that cannot be read is as good as none and will be overwritten.
-                Err(error) if concerns_entry(error.code()) => way = Way::Plainly,
-                // The backend is ill: nothing more is asked of it for this value.
-                Err(_) => {}
+                Err(error) => {
+                    // An entry that cannot be read is as good as none and will be overwritten. A backend that is ill is asked for
+                    // nothing more for this value.
+                    if concerns_entry(error.code()) {
+                        way = Way::Plainly;
+                    }
+                    refused = Some(error);
+                }
             }
         }
         self.core.stats.misses();
-        lead.loading();
+        lead.loading(refused);
         let fenced = self.backend().and_then(|backend| backend.abilities().fenced).filter(|_| self.settings.fenced);
         if let (Some(fenced), Some(key), Way::Plainly) = (fenced, &key, &way) {
             way = match self.take_fence(fenced, local, key, absent_will_do).await {

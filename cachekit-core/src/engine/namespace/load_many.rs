@@ -132,6 +132,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         let locals: Vec<LocalKey> = led.iter().map(|led| keys[led.at].1.clone()).collect();
         let mut missing = Vec::new();
         for (mut led, found) in led.into_iter().zip(self.look_many(&locals).await) {
+            let mut refused = None;
             match found {
                 Ok(Found::Live(Some(value), remaining, encoded)) => {
                     self.core.stats.backend_hits();
@@ -140,11 +141,15 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                 }
                 Ok(Found::Live(None, ..) | Found::Nothing) => led.way = Way::Plainly,
                 Ok(Found::Newer) => {}
-                Err(error) if concerns_entry(error.code()) => led.way = Way::Plainly,
-                Err(_) => {}
+                Err(error) => {
+                    if concerns_entry(error.code()) {
+                        led.way = Way::Plainly;
+                    }
+                    refused = Some(error);
+                }
             }
             self.core.stats.misses();
-            led.lead.loading();
+            led.lead.loading(refused);
             missing.push(led);
         }
         let Some(fenced) =

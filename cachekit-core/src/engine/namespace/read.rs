@@ -31,7 +31,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     pub async fn get<K: IntoKey>(&self, key: K) -> Result<Option<Arc<T>>> {
         match self.find(&key) {
             Ok(found) => Ok(found),
-            Err(local) => Box::pin(self.get_beyond_l1(&local)).await.map(|found| found.and_then(|(value, _)| value)),
+            Err(local) => Box::pin(self.get_beyond_l1(&local)).await,
         }
     }
 
@@ -63,12 +63,17 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                 ends => Remaining::For(ends.since(self.now())),
             }));
         }
-        let found = self.get_beyond_l1(&local).await?;
+        self.engine.check_open()?;
+        if !self.engine.is_serving() {
+            return Ok(None);
+        }
+        // Asked alone: those who share an answer learn the value only.
+        let found = self.read_alone(&local).await?;
         Ok(found.and_then(|(value, remaining)| value.map(|_| remaining)))
     }
 
     /// Asks the backend, together with whoever asks for the same key now.
-    async fn get_beyond_l1(&self, local: &LocalKey) -> Result<Option<(Option<Arc<T>>, Remaining)>> {
+    async fn get_beyond_l1(&self, local: &LocalKey) -> Result<Option<Arc<T>>> {
         self.engine.check_open()?;
         if !self.engine.is_serving() || self.backend().is_none() {
             self.core.stats.misses();
@@ -81,7 +86,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             let flight = Arc::clone(waiter.flight());
             match waiter.reading(PATIENCE).await {
                 None | Some(Waited::Landed(Landing::Missed)) => return Ok(None),
-                Some(Waited::Landed(Landing::Found(value))) => return Ok(Some((value, Remaining::Unknown))),
+                Some(Waited::Landed(Landing::Found(value))) => return Ok(value),
                 Some(Waited::Landed(Landing::Refused(error))) => return Err(error),
                 Some(Waited::Stalled) => self.core.traffic.take_over(local, &flight),
                 Some(Waited::Landed(_)) => {}
@@ -93,18 +98,18 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                 flight.led(self.read_as_leader(lead, local)).await
             }
             // A load came between; it is not waited for.
-            Join::Wait(_) | Join::Hit(_) => self.read_alone(local).await,
+            Join::Wait(_) | Join::Hit(_) => Ok(self.read_alone(local).await?.and_then(|(value, _)| value)),
         }
     }
 
-    async fn read_as_leader(&self, lead: Lead<T>, local: &LocalKey) -> Result<Option<(Option<Arc<T>>, Remaining)>> {
+    async fn read_as_leader(&self, lead: Lead<T>, local: &LocalKey) -> Result<Option<Arc<T>>> {
         let asked = self.now();
         match self.look(local).await {
             Ok(Found::Live(value, remaining, encoded)) => {
                 self.core.stats.backend_hits();
                 let slot = self.slot(value.clone(), remaining, asked, encoded);
                 lead.land(Landing::Found(value.clone()), slot);
-                Ok(Some((value, remaining)))
+                Ok(value)
             }
             Ok(Found::Nothing | Found::Newer) => {
                 self.core.stats.misses();

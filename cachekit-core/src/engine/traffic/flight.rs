@@ -6,6 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::pulse::Pulse;
@@ -69,14 +70,19 @@ impl<T: Send + Sync + 'static> Flight<T> {
         Pulse::watch(flights.iter().map(|flight| Arc::clone(&flight.pulse)).collect(), work)
     }
 
-    /// Says that the backend had nothing and a load begins.
-    pub(super) fn loading(&self) {
-        self.advance(|state| matches!(state, State::Reading), State::Loading);
+    /// Says that the backend had nothing, or failed, and a load begins.
+    pub(super) fn loading(&self, refused: Option<Error>) {
+        self.advance(|state| matches!(state, State::Reading), State::Loading(refused));
     }
 
     /// Ends the flight, unless it ended before.
     pub(super) fn land(&self, landing: Landing<T>) {
         self.advance(|state| !matches!(state, State::Landed(_)), State::Landed(landing));
+    }
+
+    /// Whether the leader is ready to go on, but nobody polls it.
+    pub(super) fn is_left_standing(&self) -> bool {
+        self.pulse.ready_since().is_some()
     }
 
     /// Whether the backend is still being asked.
@@ -132,45 +138,61 @@ impl<T: Send + Sync + 'static> Waiter<T> {
     }
 
     /// Waits for the end of the flight, but no longer than the leader makes progress, and `patience` at most.
-    pub(crate) async fn landing(mut self, patience: Duration) -> Waited<T> {
+    pub(crate) async fn landing(self, patience: Duration) -> Waited<T> {
+        let landed = self.until(patience, |state| match state {
+            State::Landed(landing) => Some(landing.clone()),
+            State::Reading | State::Loading(_) => None,
+        });
+        landed.await.map_or(Waited::Stalled, Waited::Landed)
+    }
+
+    /// Waits until the backend has answered: `None` if it had nothing and a load began.
+    pub(crate) async fn reading(self, patience: Duration) -> Option<Waited<T>> {
+        let answered = self.until(patience, |state| match state {
+            State::Reading => None,
+            State::Loading(None) => Some(None),
+            State::Loading(Some(error)) => Some(Some(Landing::Refused(error.clone()))),
+            State::Landed(landing) => Some(Some(landing.clone())),
+        });
+        answered.await.map_or(Some(Waited::Stalled), |landing| landing.map(Waited::Landed))
+    }
+
+    /// Waits until `done` makes something of the state. `None` if the leader stands ready and is not polled, or if all patience is
+    /// spent.
+    async fn until<R>(mut self, patience: Duration, done: impl Fn(&State<T>) -> Option<R>) -> Option<R> {
         let mut waited = Duration::ZERO;
         let mut suspected = None;
         loop {
-            if let State::Landed(landing) = &*self.state.borrow_and_update() {
-                return Waited::Landed(landing.clone());
+            if let Some(result) = done(&self.state.borrow_and_update()) {
+                return Some(result);
             }
-            match tokio::time::timeout(GRACE.min(patience), self.state.changed()).await {
-                Ok(_) => {}
-                Err(_elapsed) => {
-                    waited += GRACE;
-                    let ready = self.flight.pulse.ready_since();
-                    if waited >= patience || (ready.is_some() && ready == suspected) {
-                        return Waited::Stalled;
-                    }
-                    suspected = ready;
+            if !self.changes_within(GRACE.min(patience)).await {
+                waited += GRACE;
+                let ready = self.flight.pulse.ready_since();
+                if waited >= patience || (ready.is_some() && ready == suspected) {
+                    return None;
                 }
+                suspected = ready;
             }
         }
     }
 
-    /// Waits until the backend has answered: `None` if it had nothing and a load began.
-    pub(crate) async fn reading(mut self, patience: Duration) -> Option<Waited<T>> {
-        let answered = tokio::time::timeout(patience, self.state.wait_for(|state| !matches!(state, State::Reading)));
-        match answered.await {
-            Ok(Ok(state)) => match &*state {
-                State::Landed(landing) => Some(Waited::Landed(landing.clone())),
-                State::Reading | State::Loading => None,
-            },
-            Ok(Err(_)) | Err(_) => Some(Waited::Stalled),
-        }
+    /// Whether the state changes within `limit`. Outside a runtime nobody tells the time: there it waits for the change alone.
+    async fn changes_within(&mut self, limit: Duration) -> bool {
+        let changed = self.state.changed();
+        let changed = match Handle::try_current() {
+            Ok(_) => tokio::time::timeout(limit, changed).await,
+            Err(_) => Ok(changed.await),
+        };
+        changed.is_ok()
     }
 }
 
 enum State<T> {
     /// The backend is being asked.
     Reading,
-    /// The backend had nothing, and the value is being loaded.
-    Loading,
+    /// The backend had nothing, or failed, and the value is being loaded.
+    Loading(Option<Error>),
     /// It is over.
     Landed(Landing<T>),
 }

@@ -51,7 +51,7 @@ impl<F: Future> Future for Watched<F> {
         let relay = this.relay.get_or_insert_with(|| {
             Arc::new(Relay { pulses: Arc::clone(&this.pulses), task: Mutex::new(context.waker().clone()) })
         });
-        relay.task.lock().clone_from(context.waker());
+        relay.pass_to(context.waker());
         let waker = Waker::from(Arc::clone(relay));
         this.work.as_mut().poll(&mut Context::from_waker(&waker))
     }
@@ -61,6 +61,16 @@ impl<F: Future> Future for Watched<F> {
 struct Relay {
     pulses: Arc<[Arc<Pulse>]>,
     task: Mutex<Waker>,
+}
+
+impl Relay {
+    fn pass_to(&self, task: &Waker) {
+        let mut known = self.task.lock();
+        let former = (!known.will_wake(task)).then(|| std::mem::replace(&mut *known, task.clone()));
+        drop(known);
+        // Dropping a waker may run foreign code, which must not find the lock held.
+        drop(former);
+    }
 }
 
 impl Wake for Relay {
