@@ -91,7 +91,8 @@ pub fn derive_into_key(input: TokenStream) -> TokenStream {
 ///
 /// # The namespace
 /// The path of the function, as in `my_app.users.find_user`, the type of a method included (what is no plain path, and what is
-/// longer than 64 bytes, ends in a digest). So no two functions meet. With `namespace` alone, the key begins with that path, or
+/// longer than 64 bytes, ends in a digest). So no two functions meet; should two claim one path or `name` all the same, the second
+/// runs uncached and says so in an error event. With `namespace` alone, the key begins with that path, or
 /// with the `name`. With `namespace` and `key` the entry is exactly what they say: functions that give the same share entries, and
 /// `cache.namespace::<T>("users")` reaches them.
 ///

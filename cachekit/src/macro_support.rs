@@ -4,6 +4,7 @@ mod path;
 mod shape;
 mod sharing;
 mod site;
+mod source;
 
 pub use cachekit_core::{Invalidation, Ttl};
 
@@ -11,7 +12,8 @@ pub use self::shape::{Arced, IsNoResult, Optional, Owned, Plain, ResultParts};
 pub use self::sharing::{
     FromCacheError, FromError, FromErrorNot, Probe, ShareByClone, ShareByKind, ShareNot, Sharing, requires_from_error,
 };
-pub use self::site::{Current, Entered, Given, Handle, Missing, Outdated, Site, SiteOptions, Source};
+pub use self::site::{Entered, Missing, Outdated, Site, SiteOptions};
+pub use self::source::{Current, Given, Handle, Source};
 
 /// A time to live that the macro has read.
 #[must_use]

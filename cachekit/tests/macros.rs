@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cachekit::{Cache, Invalidation, cache};
-use cachekit_core::{Error, ErrorCode, ManualClock, MemoryBackend, Namespace, Ttl};
+use cachekit_core::{Acquired, Backend, Error, ErrorCode, FenceToken, Key, ManualClock, MemoryBackend, Namespace, Ttl};
 use tokio::sync::Semaphore;
 
 /// How often a function ran.
@@ -1106,6 +1106,57 @@ mod limits {
         let (one, two) = scoped(async { tokio::join!(find(&runs), find(&runs)) }).await;
         assert_eq!([one, two].map(|result| result.unwrap_err().code()), [ErrorCode::E034, ErrorCode::E034]);
         assert_eq!(runs.count(), 1);
+    }
+
+    /// A backend whose answer never comes.
+    #[derive(Debug)]
+    struct Silent;
+
+    #[async_trait::async_trait]
+    impl cachekit_core::Backend for Silent {
+        fn name(&self) -> &str {
+            "silent"
+        }
+
+        async fn get(&self, _: &Key) -> cachekit::Result<Option<cachekit_core::Entry>> {
+            std::future::pending().await
+        }
+
+        async fn set(&self, _: &Key, _: bytes::Bytes, _: &cachekit_core::SetOptions) -> cachekit::Result<()> {
+            std::future::pending().await
+        }
+
+        async fn delete(&self, _: &Key) -> cachekit::Result<()> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_backend_that_does_not_answer_holds_a_call_up_for_so_long() {
+        #[cache(timeout = "3s")]
+        async fn find(id: u64) -> u64 {
+            id
+        }
+        let cache: Cache = Cache::builder().backend(Silent).build().unwrap();
+        let began = tokio::time::Instant::now();
+        assert_eq!(cachekit::scope(cache, find(7)).await, 7);
+        assert_eq!(began.elapsed().as_secs(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_process_that_loads_holds_a_call_up_for_so_long() {
+        #[cache(namespace = "held", key = "{id}", lock_timeout = "7s")]
+        async fn find(id: u64) -> u64 {
+            id
+        }
+        let backend = MemoryBackend::new();
+        let (key, lease) = (Key::new("held:7").unwrap(), Duration::from_secs(3600));
+        let held = backend.abilities().fenced.unwrap().acquire(&key, &FenceToken::from_random(7), lease).await.unwrap();
+        assert!(matches!(held, Acquired::Granted { .. }));
+        let cache: Cache = Cache::builder().backend(backend).build().unwrap();
+        let began = tokio::time::Instant::now();
+        assert_eq!(cachekit::scope(cache, find(7)).await, 7);
+        assert_eq!(began.elapsed().as_secs(), 7);
     }
 
     #[tokio::test]
