@@ -44,7 +44,7 @@ fn candidates(set: &Resident) -> Vec<Candidate<'_>> {
 
 /// The same through each library's macro.
 fn functions(set: &Resident) -> Vec<Candidate<'_>> {
-    vec![peers::floor(set), peers::cachekit_rs_macro(set)]
+    vec![peers::floor(set), ours::function(set), peers::cachekit_rs_macro(set)]
 }
 
 /// The entries, all of which fit, and the order in which they are asked for.

@@ -195,7 +195,7 @@ impl tracing::Subscriber for Warnings {
         }
         let mut text = Text(String::new());
         event.record(&mut text);
-        self.0.lock().unwrap().push(text.0);
+        self.0.lock().expect("no subscriber panicked").push(text.0);
     }
 
     fn enter(&self, _: &tracing::span::Id) {}

@@ -28,7 +28,9 @@ fn steps(run: &mut Run, workspace: &Workspace) -> Result<(), Failure> {
 
 fn tests(run: &mut Run, workspace: &Workspace) -> Result<(), Failure> {
     let features = workspace.public_features();
-    run.step(&runner("tests", &["--workspace", "--lib", "--bins", "--tests", "--examples", "--features", &features]))?;
+    // Tests run the examples as a user does, so these are built first, as programs rather than as tests.
+    run.step(&Step::new("examples", &["build", "--workspace", "--examples", "--features", &features]))?;
+    run.step(&runner("tests", &["--workspace", "--lib", "--bins", "--tests", "--features", &features]))?;
     let doc = ["test", "--doc", "--workspace", "--no-fail-fast", "--features", &features];
     run.step(&Step::new("doc tests", &doc).counting_tests())?;
     for member in interleaved(workspace) {

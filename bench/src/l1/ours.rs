@@ -50,3 +50,22 @@ fn namespace(set: &Resident) -> Namespace<Record> {
     });
     records
 }
+
+pub fn function(set: &Resident) -> Candidate<'_> {
+    #[cachekit::cache(ttl = "5m", namespace = "bench-function", key = "{id}")]
+    async fn record(id: u64) -> Arc<Record> {
+        Arc::new(Record::new(id, 100))
+    }
+
+    runtime().block_on(async {
+        for id in 0..super::KEYS {
+            record(id).await;
+        }
+    });
+    Candidate::new("#[cache]", Role::Ours, move |thread, operations| {
+        time_async(operations, async |number| {
+            let id = set.at(thread, number);
+            super::peers::check(id, &record(black_box(id)).await);
+        })
+    })
+}
