@@ -21,7 +21,7 @@ use super::status::Status;
 use super::tasks::Tasks;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::{Backend, Clock, Error, ErrorCode, Format, Health, Result, Serializer};
+use crate::{Backend, Clock, Error, ErrorCode, Format, Health, Result, Serializer, TransformKind};
 
 /// The engine: a backend, a budget for L1, defaults, and the namespaces that share them.
 ///
@@ -73,6 +73,7 @@ pub(crate) struct Identity {
     pub(crate) version: u32,
     pub(crate) per_tenant: bool,
 }
+    pub(crate) transforms: Vec<TransformKind>,
 
 impl<F> Cache<F> {
     /// Begins to build a cache.
