@@ -1,6 +1,9 @@
 //! Many keys at once: looking up, storing, taking away.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+
+use futures_util::future::join_all;
 
 use super::Namespace;
 use super::read::Found;
@@ -40,9 +43,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         let unfenced =
             self.backend().filter(|backend| backend.abilities().fenced.is_none()).zip(self.core.codec.as_ref());
         let Some((backend, codec)) = unfenced else {
-            // A fenced write is a step of its own for each key. They are on their way together, in the order given.
-            let sets = entries.into_iter().map(|(key, value)| self.set(key, value));
-            return futures_util::future::join_all(sets).await;
+            return self.set_each(entries).await;
         };
         if let Err(error) = self.engine.check_open() {
             return entries.iter().map(|_| Err(error.clone())).collect();
@@ -82,13 +83,31 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         answers
     }
 
+    /// Each in a step of its own, as fenced writes have to be: those of different keys together, those of one key in turn.
+    async fn set_each<K: IntoKey, V: Into<Loaded<T>>>(&self, entries: Vec<(K, V)>) -> Vec<Result<()>> {
+        let mut turns: HashMap<LocalKey, Vec<(usize, K, V)>> = HashMap::new();
+        for (at, (key, value)) in entries.into_iter().enumerate() {
+            turns.entry(self.place.local_key(&key)).or_default().push((at, key, value));
+        }
+        let sets = turns.into_values().map(|turn| async {
+            let mut answers = Vec::with_capacity(turn.len());
+            for (at, key, value) in turn {
+                answers.push((at, self.set(key, value).await));
+            }
+            answers
+        });
+        let mut answers: Vec<_> = join_all(sets).await.into_iter().flatten().collect();
+        answers.sort_by_key(|(at, _)| *at);
+        answers.into_iter().map(|(_, answer)| answer).collect()
+    }
+
     /// [`delete`](Self::delete) for each of `keys`, in one request to the backend. The answers are in the order of the keys.
     ///
     /// # Errors
     /// Per element, as for [`delete`](Self::delete).
     pub async fn delete_many<K: IntoKey>(&self, keys: &[K]) -> Vec<Result<()>> {
         let Some(backend) = self.backend().filter(|backend| backend.abilities().fenced.is_none()) else {
-            return futures_util::future::join_all(keys.iter().map(|key| self.delete(key))).await;
+            return join_all(keys.iter().map(|key| self.delete(key))).await;
         };
         if let Err(error) = self.engine.check_open() {
             return keys.iter().map(|_| Err(error.clone())).collect();
