@@ -166,6 +166,12 @@ impl<T> Traffic<T> {
                 .collect();
             drop(shard);
             drop(flights);
+        self.give_up(prefix);
+        self.l1.remove_under(prefix);
+    }
+
+    /// Sees to it that nothing which is on its way at this moment is kept for a key under `prefix`.
+    pub(crate) fn give_up(&self, prefix: &[u8]) {
         }
         self.l1.remove_under(prefix);
     }

@@ -75,7 +75,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             match stored {
                 Ok(()) => {
                     self.core.stats.stores();
-                    visit.commit(slot.filter(|_| self.engine.is_serving()));
+                    visit.commit(slot);
                 }
                 Err(error) => answers[at] = Err(error),
             }

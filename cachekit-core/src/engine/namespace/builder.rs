@@ -150,7 +150,7 @@ impl<T: Send + Sync + 'static> NamespaceBuilder<T> {
             let stats = Arc::new(Recorder::default());
             let keeps_decoded = !transforms.iter().any(|transform| transform.kind() == TransformKind::Encryption);
             let codec = serializer.map(|serializer| Codec::new(serializer, transforms, version, engine.max_value));
-            let in_motion = Arc::clone(&traffic);
+            let (in_motion, giving_up) = (Arc::clone(&traffic), Arc::clone(&traffic));
             let core = NamespaceCore {
                 name: name.clone(),
                 id: NEXT.fetch_add(1, Ordering::Relaxed),
@@ -167,6 +167,7 @@ impl<T: Send + Sync + 'static> NamespaceBuilder<T> {
                 core: Arc::new(core),
                 stats,
                 in_motion: Arc::new(move || in_motion.len()),
+                give_up: Arc::new(move || giving_up.give_up(&[])),
             }
         })?;
         let core =

@@ -365,6 +365,10 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     ) -> Option<Arc<T>> {
         let LoadedOption { value, ttl } = loaded;
         lead.loaded(value.clone());
+        if !self.engine.is_serving() {
+            lead.land(Landing::Found(value.clone()), None);
+            return value;
+        }
         let ttl = self.life(ttl, value.is_some());
         let now = self.now();
         let remaining = ttl.as_duration().map_or(Remaining::Never, Remaining::For);

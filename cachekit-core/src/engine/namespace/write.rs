@@ -45,7 +45,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             let weight = self.core.codec.as_ref().map_or(Ok(0), |codec| codec.measure(Some(&value)))?;
             let visit = self.core.traffic.begin_write(&local);
             self.core.stats.stores();
-            visit.commit(self.slot(Some(value), remaining, now, weight).filter(|_| self.engine.is_serving()));
+            visit.commit(self.slot(Some(value), remaining, now, weight));
             return Ok(());
         };
         let key = self.stored_key(&local)?;
@@ -60,7 +60,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         };
         self.call(Operation::Set, &key, call).await?;
         self.core.stats.stores();
-        visit.commit(self.slot(Some(value), remaining, now, weight).filter(|_| self.engine.is_serving()));
+        visit.commit(self.slot(Some(value), remaining, now, weight));
         Ok(())
     }
 
