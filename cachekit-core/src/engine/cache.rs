@@ -73,9 +73,9 @@ pub(crate) struct Identity {
     /// `None` for values that stay in L1.
     pub(crate) format: Option<Format>,
     pub(crate) version: u32,
+    pub(crate) transforms: Vec<TransformKind>,
     pub(crate) per_tenant: bool,
 }
-    pub(crate) transforms: Vec<TransformKind>,
 
 impl<F> Cache<F> {
     /// Begins to build a cache.

@@ -161,12 +161,13 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             Ok(keys) => keys,
             Err(error) => return locals.iter().map(|_| Err(error.clone())).collect(),
         };
+        let doubts: Vec<bool> = locals.iter().zip(&keys).map(|(local, key)| self.doubts(local, key)).collect();
         let entries = self.call_many(Operation::GetMany, keys.len(), backend.get_many(&keys)).await;
-        let understand = |(key, entry): (&Key, Result<Option<crate::Entry>>)| match entry? {
-            Some(entry) if !self.engine.repairs.distrusts(key) => self.understand(key, &entry),
+        let understand = |((key, doubted), entry): ((&Key, bool), Result<Option<crate::Entry>>)| match entry? {
+            Some(entry) if !doubted => self.understand(key, &entry),
             _ => Ok(Found::Nothing),
         };
-        keys.iter().zip(entries).map(understand).collect()
+        keys.iter().zip(doubts).zip(entries).map(understand).collect()
     }
 
     /// Makes one call of the backend for many keys, and takes note of how it went.

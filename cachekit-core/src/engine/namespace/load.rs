@@ -418,9 +418,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                 }
             }
             Way::Plainly => {
-                if !lead.is_current() {
-                    return true;
-                }
+                let Some(_until_undone) = lead.store() else { return true };
                 // If this is dropped, or if somebody in this process wrote meanwhile, nobody knows which of the two came
                 // later: then the entry goes.
                 let mut undo = super::write::Undo::new(self, key);
