@@ -21,7 +21,7 @@ use super::status::Status;
 use super::tasks::Tasks;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::{Backend, Clock, Error, ErrorCode, Format, Health, Result, Serializer};
+use crate::{Backend, Clock, Error, ErrorCode, Format, Health, Result, Serializer, TransformKind};
 
 /// The engine: a backend, a budget for L1, defaults, and the namespaces that share them.
 ///
@@ -61,6 +61,8 @@ pub(crate) struct Opened {
     pub(crate) core: Arc<dyn Any + Send + Sync>,
     pub(crate) stats: Arc<Recorder>,
     pub(crate) in_motion: Arc<dyn Fn() -> usize + Send + Sync>,
+    /// Sees to it that nothing which is on its way to L1 is kept.
+    pub(crate) give_up: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// What all openings of one namespace have to agree on.
@@ -71,6 +73,7 @@ pub(crate) struct Identity {
     /// `None` for values that stay in L1.
     pub(crate) format: Option<Format>,
     pub(crate) version: u32,
+    pub(crate) transforms: Vec<TransformKind>,
     pub(crate) per_tenant: bool,
 }
 
@@ -148,7 +151,7 @@ impl<F> Cache<F> {
     /// still, so that what is stored is right when the cache is [enabled](Self::enable) again.
     pub fn disable(&self) {
         self.engine.enabled.store(false, Ordering::Release);
-        self.engine.l1.clear();
+        self.engine.forget();
     }
 
     /// Undoes [`disable`](Self::disable).
@@ -171,7 +174,7 @@ impl<F> Cache<F> {
             return true;
         }
         let done = self.engine.tasks.finish(patience).await;
-        self.engine.l1.clear();
+        self.engine.forget();
         if let Some(backend) = &self.engine.backend {
             backend.close().await;
         }
@@ -217,6 +220,13 @@ impl Engine {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    /// Empties L1. What is on its way there does not arrive, and what sets out later finds that the cache no longer serves.
+    fn forget(&self) {
+        let opened: Vec<Opened> = self.namespaces.lock().values().cloned().collect();
+        opened.iter().for_each(|opened| (opened.give_up)());
+        self.l1.clear();
     }
 
     /// E036 if the cache is closed.

@@ -163,7 +163,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         asked: Moment,
         encoded: usize,
     ) -> Option<Slot> {
-        if !self.core.keeps_decoded {
+        if !self.core.keeps_decoded || !self.engine.is_serving() {
             return None;
         }
         let ends = match (remaining, self.backend()) {

@@ -96,7 +96,8 @@ impl Worker {
                 }
                 None => backend.delete_many(&keys).await,
             };
-            let mut failed = false;
+            // A backend that answers for fewer keys than it was asked for breaks its contract.
+            let mut failed = answers.len() < keys.len();
             {
                 let mut waiting = engine.repairs.waiting.lock();
                 for (key, answer) in keys.iter().zip(&answers) {

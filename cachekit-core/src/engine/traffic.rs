@@ -11,6 +11,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use hashbrown::hash_map::EntryRef;
+use smallvec::SmallVec;
 
 pub(crate) use self::flight::{Flight, FlightId, Landing, Waited, Waiter};
 pub(crate) use self::wait_graph::WaitGraph;
@@ -20,12 +21,14 @@ use crate::sync::Mutex;
 
 /// What is going on with each key of a namespace at this moment.
 ///
-/// Three things meet here, under one lock per shard, because they have to agree:
+/// Four things meet here, under one lock per shard, because they have to agree:
 ///
 /// - **Single-flight.** The first caller who misses a key leads a [`Flight`]; the others wait for it.
 /// - **Epochs.** Whatever wants to put a value into L1 notes the epoch of its key before its I/O; each write
 ///   raises it before and after its own. A value is kept only if the epoch has not moved, checked in the same step that keeps it, so
 ///   nothing that was read before a write is ever served after it.
+/// - **Doubt.** While a loaded value is on its way to a backend that cannot refuse it, and a write of this process came after the
+///   load began, only the backend knows which of the two it will have. Until that is settled it is not believed.
 /// - **Detachment.** A write takes a running flight out of the table: whoever comes later starts a new one.
 ///
 /// Only keys that something is going on with have an entry, and it goes when the last visitor leaves.
@@ -43,6 +46,8 @@ struct Busy<T> {
     epoch: u64,
     visitors: usize,
     flight: Option<Arc<Flight<T>>>,
+    /// The epochs in which stores began that are on their way: [`Visit::store`].
+    stores: SmallVec<[u64; 1]>,
 }
 
 /// The answer to [`Traffic::join`].
@@ -116,6 +121,13 @@ impl<T: Send + Sync + 'static> Traffic<T> {
         self.visitor(key, epoch)
     }
 
+    /// Whether something that was found out before the last write of `key` is still on its way to the backend, so that what the backend
+    /// has may be older than that write.
+    pub(crate) fn doubts(&self, key: &LocalKey) -> bool {
+        let shard = self.shard(key).lock();
+        shard.get(key).is_some_and(|busy| busy.stores.iter().any(|epoch| *epoch != busy.epoch))
+    }
+
     /// Begins to write `key`: no copy of what was read before is kept or served from here on.
     pub(crate) fn begin_write(self: &Arc<Self>, key: &LocalKey) -> WriteVisit<T> {
         let mut shard = self.shard(key).lock();
@@ -154,6 +166,12 @@ impl<T: Send + Sync + 'static> Traffic<T> {
 impl<T> Traffic<T> {
     /// Takes note that any key under `prefix` may have changed.
     pub(crate) fn all_changed(&self, prefix: &[u8]) {
+        self.give_up(prefix);
+        self.l1.remove_under(prefix);
+    }
+
+    /// Sees to it that nothing which is on its way at this moment is kept for a key under `prefix`.
+    pub(crate) fn give_up(&self, prefix: &[u8]) {
         for shard in &self.shards {
             let mut shard = shard.lock();
             let flights: Vec<_> = shard
@@ -167,7 +185,6 @@ impl<T> Traffic<T> {
             drop(shard);
             drop(flights);
         }
-        self.l1.remove_under(prefix);
     }
 
     /// How many keys something is going on with.
@@ -193,6 +210,17 @@ impl<T: Send + Sync + 'static> Visit<T> {
     /// Whether nobody has written the key since.
     pub(crate) fn is_current(&self) -> bool {
         self.traffic.shard(&self.key).lock().get(&self.key).is_some_and(|busy| busy.epoch == self.epoch)
+    }
+
+    /// Begins to store in the backend what was found out since: `None` if the key was written meanwhile. If it is written before
+    /// the answer is dropped, the backend is [in doubt](Traffic::doubts) until then.
+    pub(crate) fn store(&self) -> Option<Store<T>> {
+        let mut shard = self.traffic.shard(&self.key).lock();
+        let busy = shard.get_mut(&self.key).filter(|busy| busy.epoch == self.epoch)?;
+        busy.visitors += 1;
+        busy.stores.push(self.epoch);
+        drop(shard);
+        Some(Store(self.traffic.visitor(&self.key, self.epoch)))
     }
 
     /// Keeps `slot` in L1 unless the key was written since. Says whether it was not.
@@ -224,6 +252,21 @@ impl<T: Send + Sync + 'static> Drop for Visit<T> {
     }
 }
 
+/// A store in the backend that is on its way: [`Visit::store`].
+pub(crate) struct Store<T: Send + Sync + 'static>(Visit<T>);
+
+impl<T: Send + Sync + 'static> Drop for Store<T> {
+    fn drop(&mut self) {
+        let Visit { traffic, key, epoch } = &self.0;
+        let mut shard = traffic.shard(key).lock();
+        if let Some(busy) = shard.get_mut(key)
+            && let Some(at) = busy.stores.iter().position(|began| began == epoch)
+        {
+            busy.stores.swap_remove(at);
+        }
+    }
+}
+
 /// Somebody who writes a key. Dropped without [`commit`](Self::commit), its outcome is unknown, and no copy stays.
 pub(crate) struct WriteVisit<T: Send + Sync + 'static> {
     visit: Visit<T>,
@@ -231,6 +274,11 @@ pub(crate) struct WriteVisit<T: Send + Sync + 'static> {
 }
 
 impl<T: Send + Sync + 'static> WriteVisit<T> {
+    /// Begins to store what was read since the write began: [`Visit::store`].
+    pub(crate) fn store(&self) -> Option<Store<T>> {
+        self.visit.store()
+    }
+
     /// The write was acknowledged. Its value is kept in L1, unless another write came between: which of them is the later one
     /// only the backend knows. Says whether none did.
     pub(crate) fn commit(mut self, slot: Option<Slot>) -> bool {
@@ -296,6 +344,11 @@ impl<T: Send + Sync + 'static> Lead<T> {
         self.visit.is_current()
     }
 
+    /// Begins to store what was loaded: [`Visit::store`].
+    pub(crate) fn store(&self) -> Option<Store<T>> {
+        self.visit.store()
+    }
+
     /// Ends the flight. `slot` is kept in L1 unless the key was written since it began.
     pub(crate) fn land(mut self, landing: Landing<T>, slot: Option<Slot>) {
         self.settle(landing, slot);
@@ -334,7 +387,7 @@ impl<T: Send + Sync + 'static> Drop for Lead<T> {
 fn enter<'a, T>(shard: &'a mut Shard<T>, key: &LocalKey) -> &'a mut Busy<T> {
     let busy = match shard.entry_ref(key) {
         EntryRef::Occupied(entry) => entry.into_mut(),
-        EntryRef::Vacant(entry) => entry.insert(Busy { epoch: 0, visitors: 0, flight: None }),
+        EntryRef::Vacant(entry) => entry.insert(Busy { epoch: 0, visitors: 0, flight: None, stores: SmallVec::new() }),
     };
     busy.visitors += 1;
     busy

@@ -1,6 +1,9 @@
 //! Many keys at once: looking up, storing, taking away.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+
+use futures_util::future::join_all;
 
 use super::Namespace;
 use super::read::Found;
@@ -40,9 +43,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         let unfenced =
             self.backend().filter(|backend| backend.abilities().fenced.is_none()).zip(self.core.codec.as_ref());
         let Some((backend, codec)) = unfenced else {
-            // A fenced write is a step of its own for each key. They are on their way together, in the order given.
-            let sets = entries.into_iter().map(|(key, value)| self.set(key, value));
-            return futures_util::future::join_all(sets).await;
+            return self.set_each(entries).await;
         };
         if let Err(error) = self.engine.check_open() {
             return entries.iter().map(|_| Err(error.clone())).collect();
@@ -74,12 +75,30 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             match stored {
                 Ok(()) => {
                     self.core.stats.stores();
-                    visit.commit(slot.filter(|_| self.engine.is_serving()));
+                    visit.commit(slot);
                 }
                 Err(error) => answers[at] = Err(error),
             }
         }
         answers
+    }
+
+    /// Each in a step of its own, as fenced writes have to be: those of different keys together, those of one key in turn.
+    async fn set_each<K: IntoKey, V: Into<Loaded<T>>>(&self, entries: Vec<(K, V)>) -> Vec<Result<()>> {
+        let mut turns: HashMap<LocalKey, Vec<(usize, K, V)>> = HashMap::new();
+        for (at, (key, value)) in entries.into_iter().enumerate() {
+            turns.entry(self.place.local_key(&key)).or_default().push((at, key, value));
+        }
+        let sets = turns.into_values().map(|turn| async {
+            let mut answers = Vec::with_capacity(turn.len());
+            for (at, key, value) in turn {
+                answers.push((at, self.set(key, value).await));
+            }
+            answers
+        });
+        let mut answers: Vec<_> = join_all(sets).await.into_iter().flatten().collect();
+        answers.sort_by_key(|(at, _)| *at);
+        answers.into_iter().map(|(_, answer)| answer).collect()
     }
 
     /// [`delete`](Self::delete) for each of `keys`, in one request to the backend. The answers are in the order of the keys.
@@ -88,7 +107,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     /// Per element, as for [`delete`](Self::delete).
     pub async fn delete_many<K: IntoKey>(&self, keys: &[K]) -> Vec<Result<()>> {
         let Some(backend) = self.backend().filter(|backend| backend.abilities().fenced.is_none()) else {
-            return futures_util::future::join_all(keys.iter().map(|key| self.delete(key))).await;
+            return join_all(keys.iter().map(|key| self.delete(key))).await;
         };
         if let Err(error) = self.engine.check_open() {
             return keys.iter().map(|_| Err(error.clone())).collect();
@@ -142,12 +161,13 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             Ok(keys) => keys,
             Err(error) => return locals.iter().map(|_| Err(error.clone())).collect(),
         };
+        let doubts: Vec<bool> = locals.iter().zip(&keys).map(|(local, key)| self.doubts(local, key)).collect();
         let entries = self.call_many(Operation::GetMany, keys.len(), backend.get_many(&keys)).await;
-        let understand = |(key, entry): (&Key, Result<Option<crate::Entry>>)| match entry? {
-            Some(entry) if !self.engine.repairs.distrusts(key) => self.understand(key, &entry),
+        let understand = |((key, doubted), entry): ((&Key, bool), Result<Option<crate::Entry>>)| match entry? {
+            Some(entry) if !doubted => self.understand(key, &entry),
             _ => Ok(Found::Nothing),
         };
-        keys.iter().zip(entries).map(understand).collect()
+        keys.iter().zip(doubts).zip(entries).map(understand).collect()
     }
 
     /// Makes one call of the backend for many keys, and takes note of how it went.

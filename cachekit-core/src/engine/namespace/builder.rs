@@ -122,7 +122,8 @@ impl<T: Send + Sync + 'static> NamespaceBuilder<T> {
     /// # Errors
     /// - E042 for a name that is not 1 to 64 of `A-Z a-z 0-9 _ . -`, or that is `t`.
     /// - E044 for a setting that cannot be.
-    /// - E046 if the cache has the namespace open with another type, format or version, or otherwise divided by tenant.
+    /// - E046 if the cache has the namespace open with another type, format or version, otherwise compressed or encrypted, or otherwise
+    ///   divided by tenant.
     pub fn open(self) -> Result<Namespace<T>> {
         let engine = Arc::clone(&self.engine);
         let (core, settings) = self.open_core(false)?;
@@ -140,6 +141,7 @@ impl<T: Send + Sync + 'static> NamespaceBuilder<T> {
             type_name: type_name::<T>(),
             format: serializer.as_ref().map(|serializer| serializer.format()),
             version,
+            transforms: transforms.iter().map(|transform| transform.kind()).collect(),
             per_tenant,
         };
         let opened = engine.open(&name, &identity, || {
@@ -148,7 +150,7 @@ impl<T: Send + Sync + 'static> NamespaceBuilder<T> {
             let stats = Arc::new(Recorder::default());
             let keeps_decoded = !transforms.iter().any(|transform| transform.kind() == TransformKind::Encryption);
             let codec = serializer.map(|serializer| Codec::new(serializer, transforms, version, engine.max_value));
-            let in_motion = Arc::clone(&traffic);
+            let (in_motion, giving_up) = (Arc::clone(&traffic), Arc::clone(&traffic));
             let core = NamespaceCore {
                 name: name.clone(),
                 id: NEXT.fetch_add(1, Ordering::Relaxed),
@@ -165,6 +167,7 @@ impl<T: Send + Sync + 'static> NamespaceBuilder<T> {
                 core: Arc::new(core),
                 stats,
                 in_motion: Arc::new(move || in_motion.len()),
+                give_up: Arc::new(move || giving_up.give_up(&[])),
             }
         })?;
         let core =

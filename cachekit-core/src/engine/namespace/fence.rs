@@ -52,9 +52,9 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         let mut pause = FIRST_PAUSE;
         loop {
             let fence = Fence::new(&self.engine, key);
+            let doubted = self.doubts(local, key);
             match self.call(Operation::Acquire, key, fence.take(fenced)).await {
-                Ok(Acquired::Granted { found: None }) => return Taken::Held(fence),
-                Ok(Acquired::Granted { found: Some(entry) }) => match self.understand(key, &entry) {
+                Ok(Acquired::Granted { found: Some(entry) }) if !doubted => match self.understand(key, &entry) {
                     Ok(Found::Live(value, remaining, encoded)) if value.is_some() || absent_will_do => {
                         return Taken::Found(value, remaining, encoded);
                     }
@@ -62,6 +62,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                     // What cannot be read is overwritten.
                     Ok(Found::Live(..) | Found::Nothing) | Err(_) => return Taken::Held(fence),
                 },
+                Ok(Acquired::Granted { .. }) => return Taken::Held(fence),
                 Ok(Acquired::Held) => fence.forget(),
                 Err(error) => return Taken::Without(error),
             }

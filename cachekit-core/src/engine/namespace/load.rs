@@ -365,6 +365,10 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     ) -> Option<Arc<T>> {
         let LoadedOption { value, ttl } = loaded;
         lead.loaded(value.clone());
+        if !self.engine.is_serving() {
+            lead.land(Landing::Found(value.clone()), None);
+            return value;
+        }
         let ttl = self.life(ttl, value.is_some());
         let now = self.now();
         let remaining = ttl.as_duration().map_or(Remaining::Never, Remaining::For);
@@ -414,9 +418,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                 }
             }
             Way::Plainly => {
-                if !lead.is_current() {
-                    return true;
-                }
+                let Some(_until_undone) = lead.store() else { return true };
                 // If this is dropped, or if somebody in this process wrote meanwhile, nobody knows which of the two came
                 // later: then the entry goes.
                 let mut undo = super::write::Undo::new(self, key);

@@ -162,13 +162,14 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             let Ok(key) = self.stored_key(&keys[led.at].1) else { return Fencing::Without };
             // One attempt: while another process loads some of the keys, the others must not wait.
             let fence = Fence::new(&self.engine, &key);
+            let doubted = self.doubts(&keys[led.at].1, &key);
             match self.call(Operation::Acquire, &key, fence.take(fenced)).await {
-                Ok(Acquired::Granted { found: Some(entry) }) => match self.understand(&key, &entry) {
+                Ok(Acquired::Granted { found: Some(entry) }) if !doubted => match self.understand(&key, &entry) {
                     Ok(Found::Live(Some(value), remaining, encoded)) => Fencing::Found(value, remaining, encoded),
                     Ok(Found::Newer) => Fencing::Without,
                     _ => Fencing::Held(fence),
                 },
-                Ok(Acquired::Granted { found: None }) => Fencing::Held(fence),
+                Ok(Acquired::Granted { .. }) => Fencing::Held(fence),
                 Ok(Acquired::Held) => {
                     fence.forget();
                     Fencing::Without

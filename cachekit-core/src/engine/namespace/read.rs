@@ -142,11 +142,18 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         let Some(backend) = self.backend() else { return Ok(Found::Nothing) };
         self.see();
         let key = self.stored_key(local)?;
-        if self.engine.repairs.distrusts(&key) {
+        if self.doubts(local, &key) {
             return Ok(Found::Nothing);
         }
         let entry = self.call(Operation::Get, &key, backend.get(&key)).await?;
         entry.map_or(Ok(Found::Nothing), |entry| self.understand(&key, &entry))
+    }
+
+    /// Whether what the backend has is not to be believed. Asked before the backend is: what was in doubt at that moment may have been
+    /// read.
+    pub(super) fn doubts(&self, local: &LocalKey, key: &Key) -> bool {
+        // In this order: a store in doubt that ends leaves a repair.
+        self.core.traffic.doubts(local) || self.engine.repairs.distrusts(key)
     }
 
     /// Makes of an entry what it is.

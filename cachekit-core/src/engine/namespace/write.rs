@@ -45,7 +45,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             let weight = self.core.codec.as_ref().map_or(Ok(0), |codec| codec.measure(Some(&value)))?;
             let visit = self.core.traffic.begin_write(&local);
             self.core.stats.stores();
-            visit.commit(self.slot(Some(value), remaining, now, weight).filter(|_| self.engine.is_serving()));
+            visit.commit(self.slot(Some(value), remaining, now, weight));
             return Ok(());
         };
         let key = self.stored_key(&local)?;
@@ -60,7 +60,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         };
         self.call(Operation::Set, &key, call).await?;
         self.core.stats.stores();
-        visit.commit(self.slot(Some(value), remaining, now, weight).filter(|_| self.engine.is_serving()));
+        visit.commit(self.slot(Some(value), remaining, now, weight));
         Ok(())
     }
 
@@ -74,7 +74,11 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     /// there is nobody to hand an error to, see [`invalidate`](Self::invalidate).
     pub async fn delete<K: IntoKey>(&self, key: K) -> Result<()> {
         self.engine.check_open()?;
-        self.delete_local(self.place.local_key(&key)).await
+        let local = self.place.local_key(&key);
+        let visit = self.core.traffic.begin_write(&local);
+        self.delete_stored(&local).await?;
+        visit.commit(None);
+        Ok(())
     }
 
     /// Ends the life of the value under `key` now. Copies that are kept for hard times stay; as long as no namespace keeps such
@@ -87,21 +91,33 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     }
 
     /// Takes the value under `key` away, for after a commit: what cannot be done now is done later.
+    ///
+    /// If this is dropped before it is done, it is done in the background.
     pub async fn invalidate<K: IntoKey>(&self, key: K) -> Invalidation {
+        if let Err(error) = self.engine.check_open() {
+            return Invalidation::Failed(error);
+        }
         let local = self.place.local_key(&key);
-        let error = match self.engine.check_open() {
-            Ok(()) => match self.delete_local(local.clone()).await {
-                Ok(()) => return Invalidation::Confirmed,
-                Err(error) => error,
-            },
-            Err(error) => return Invalidation::Failed(error),
+        // Held until the repair is noted: nobody believes the backend in between.
+        let visit = self.core.traffic.begin_write(&local);
+        let mut undo = match (self.backend(), self.stored_key(&local)) {
+            (None, _) => None,
+            (Some(_), Ok(key)) => Some(Undo::new(self, &key)),
+            (Some(_), Err(error)) => return Invalidation::Failed(error),
         };
-        match self.stored_key(&local).and_then(|key| repair::delete_later(&self.engine, key)) {
-            Ok(()) => Invalidation::Pending,
-            Err(why) => {
-                tracing::error!(code = %error.code(), %error, %why, "delete neither done nor to be repeated");
-                Invalidation::Failed(error)
+        match self.delete_stored(&local).await {
+            Ok(()) => {
+                undo.iter_mut().for_each(Undo::disarm);
+                visit.commit(None);
+                Invalidation::Confirmed
             }
+            Err(error) => match undo.map_or(Ok(()), Undo::carry_out) {
+                Ok(()) => Invalidation::Pending,
+                Err(why) => {
+                    tracing::error!(code = %error.code(), %error, %why, "delete neither done nor to be repeated");
+                    Invalidation::Failed(error)
+                }
+            },
         }
     }
 
@@ -133,12 +149,13 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         if let Some(fenced) = backend.abilities().fenced {
             // Under the fence, so that a newer value which comes between is not replaced by the one that was read.
             let fence = Fence::new(&self.engine, &key);
+            let doubted = self.doubts(&local, &key);
             let value = match self.call(Operation::Acquire, &key, fence.take(fenced)).await? {
-                Acquired::Granted { found: Some(entry) } => match self.understand(&key, &entry)? {
+                Acquired::Granted { found: Some(entry) } if !doubted => match self.understand(&key, &entry)? {
                     Found::Live(Some(value), ..) => value,
                     _ => return Ok(false),
                 },
-                Acquired::Granted { found: None } => return Ok(false),
+                Acquired::Granted { .. } => return Ok(false),
                 Acquired::Held => {
                     fence.forget();
                     return Ok(false);
@@ -155,6 +172,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         let Found::Live(Some(value), ..) = self.look(&local).await? else { return Ok(false) };
         let bytes = encode(&value)?;
         let weight = bytes.len();
+        // Somebody stored a value with a life of its own meanwhile, or took it away.
+        let Some(_until_undone) = visit.store() else { return Ok(true) };
         let mut undo = Undo::new(self, &key);
         self.call(Operation::Renew, &key, backend.set(&key, bytes, &options)).await?;
         if visit.commit(self.slot(Some(value), remaining, now, weight)) {
@@ -189,27 +208,23 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         cleared
     }
 
-    pub(super) async fn delete_local(&self, local: LocalKey) -> Result<()> {
-        let visit = self.core.traffic.begin_write(&local);
-        if let Some(backend) = self.backend() {
-            let key = self.stored_key(&local)?;
-            let call = async {
-                match backend.abilities().fenced {
-                    Some(fenced) => fenced.delete_and_revoke(&key).await,
-                    None => backend.delete(&key).await,
-                }
-            };
-            self.call(Operation::Delete, &key, call).await?;
-        }
-        visit.commit(None);
-        Ok(())
+    async fn delete_stored(&self, local: &LocalKey) -> Result<()> {
+        let Some(backend) = self.backend() else { return Ok(()) };
+        let key = self.stored_key(local)?;
+        let call = async {
+            match backend.abilities().fenced {
+                Some(fenced) => fenced.delete_and_revoke(&key).await,
+                None => backend.delete(&key).await,
+            }
+        };
+        self.call(Operation::Delete, &key, call).await
     }
 }
 
 /// Deletes an entry in the background if it is not known what became of it.
 ///
-/// For writes on a backend without fences: dropped in mid-call, or overtaken by another write of this process, only the
-/// backend knows which value it has. A miss is always right.
+/// For deletes that must happen, and for stores of what was loaded on a backend without fences: dropped in mid-call, or overtaken by
+/// another write of this process, only the backend knows which value it has. A miss is always right.
 pub(super) struct Undo {
     engine: Arc<Engine>,
     key: Option<Key>,
@@ -223,6 +238,11 @@ impl Undo {
     /// The entry is what it should be.
     pub(super) fn disarm(&mut self) {
         self.key = None;
+    }
+
+    /// Deletes the entry in the background. E032 and E036 as for [`repair::delete_later`].
+    fn carry_out(mut self) -> Result<()> {
+        self.key.take().map_or(Ok(()), |key| repair::delete_later(&self.engine, key))
     }
 }
 
