@@ -45,6 +45,8 @@ type Shard<T> = HashMap<LocalKey, Busy<T>, RandomState>;
 struct Busy<T> {
     epoch: u64,
     visitors: usize,
+    /// How many of the visitors are writing.
+    writers: usize,
     flight: Option<Arc<Flight<T>>>,
     /// The epochs in which stores began that are on their way: [`Visit::store`].
     stores: SmallVec<[u64; 1]>,
@@ -133,6 +135,7 @@ impl<T: Send + Sync + 'static> Traffic<T> {
         let mut shard = self.shard(key).lock();
         let busy = enter(&mut shard, key);
         busy.epoch += 1;
+        busy.writers += 1;
         let left = (busy.flight.take(), self.l1.remove(key));
         let visit = self.visitor(key, busy.epoch);
         drop(shard);
@@ -215,8 +218,12 @@ impl<T: Send + Sync + 'static> Visit<T> {
     /// Begins to store in the backend what was found out since: `None` if the key was written meanwhile. If it is written before
     /// the answer is dropped, the backend is [in doubt](Traffic::doubts) until then.
     pub(crate) fn store(&self) -> Option<Store<T>> {
+        self.store_if(|_| true)
+    }
+
+    fn store_if(&self, fits: impl FnOnce(&Busy<T>) -> bool) -> Option<Store<T>> {
         let mut shard = self.traffic.shard(&self.key).lock();
-        let busy = shard.get_mut(&self.key).filter(|busy| busy.epoch == self.epoch)?;
+        let busy = shard.get_mut(&self.key).filter(|busy| busy.epoch == self.epoch && fits(busy))?;
         busy.visitors += 1;
         busy.stores.push(self.epoch);
         drop(shard);
@@ -274,9 +281,10 @@ pub(crate) struct WriteVisit<T: Send + Sync + 'static> {
 }
 
 impl<T: Send + Sync + 'static> WriteVisit<T> {
-    /// Begins to store what was read since the write began: [`Visit::store`].
+    /// Begins to store what was read since the write began: [`Visit::store`]. `None` also if another write is under way: what was
+    /// read may be older.
     pub(crate) fn store(&self) -> Option<Store<T>> {
-        self.visit.store()
+        self.visit.store_if(|busy| busy.writers == 1)
     }
 
     /// The write was acknowledged. Its value is kept in L1, unless another write came between: which of them is the later one
@@ -292,6 +300,7 @@ impl<T: Send + Sync + 'static> WriteVisit<T> {
         let Some(busy) = shard.get_mut(key) else { return false };
         let alone = busy.epoch == *epoch;
         busy.epoch += 1;
+        busy.writers -= 1;
         let flight = busy.flight.take();
         let (old, leaving) = match slot {
             Some(slot) if alone => (None, traffic.l1.insert(key.clone(), slot)),
@@ -387,7 +396,9 @@ impl<T: Send + Sync + 'static> Drop for Lead<T> {
 fn enter<'a, T>(shard: &'a mut Shard<T>, key: &LocalKey) -> &'a mut Busy<T> {
     let busy = match shard.entry_ref(key) {
         EntryRef::Occupied(entry) => entry.into_mut(),
-        EntryRef::Vacant(entry) => entry.insert(Busy { epoch: 0, visitors: 0, flight: None, stores: SmallVec::new() }),
+        EntryRef::Vacant(entry) => {
+            entry.insert(Busy { epoch: 0, visitors: 0, writers: 0, flight: None, stores: SmallVec::new() })
+        }
     };
     busy.visitors += 1;
     busy

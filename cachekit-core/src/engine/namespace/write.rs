@@ -172,7 +172,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         let Found::Live(Some(value), ..) = self.look(&local).await? else { return Ok(false) };
         let bytes = encode(&value)?;
         let weight = bytes.len();
-        // Somebody stored a value with a life of its own meanwhile, or took it away.
+        // Somebody stores a value with a life of its own, or takes it away.
         let Some(_until_undone) = visit.store() else { return Ok(true) };
         let mut undo = Undo::new(self, &key);
         self.call(Operation::Renew, &key, backend.set(&key, bytes, &options)).await?;
