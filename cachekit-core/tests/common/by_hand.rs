@@ -35,6 +35,25 @@ impl<'a, R> ByHand<'a, R> {
     }
 }
 
+/// Polls `future` so many times at most, then drops it: `None`.
+pub async fn give_up_after<R>(polls: usize, future: impl Future<Output = R>) -> Option<R> {
+    let mut future = Box::pin(future);
+    let mut left = polls;
+    poll_fn(move |context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        let polled = future.as_mut().poll(context).map(Some);
+        if left == 0 && polled.is_pending() {
+            // It is dropped with this closure, in its next turn.
+            context.waker().wake_by_ref();
+        }
+        polled
+    })
+    .await
+}
+
 /// Polls `tasks` in an order drawn from `dice`, until all have ended. Only those that were woken are polled.
 pub async fn run_shuffled(dice: &mut Dice, tasks: Vec<Pin<Box<dyn Future<Output = ()> + '_>>>) {
     let mut tasks: Vec<_> = tasks.into_iter().map(|task| (Some(task), Arc::new(Woken::default()))).collect();

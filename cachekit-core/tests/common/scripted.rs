@@ -67,6 +67,7 @@ enum Action {
     Fail(BackendFault),
     Park(Gate),
     Yield(Arc<Mutex<Dice>>),
+    FailAtTimes(Arc<Mutex<Dice>>, usize),
 }
 
 /// Holds the calls that come to it until it is opened.
@@ -146,6 +147,13 @@ impl Scripted {
         self.rule(None, When::After, usize::MAX, Action::Yield(dice));
     }
 
+    /// One call in so many fails, before or after it took effect.
+    pub fn fail_at_times(&self, dice: Dice, one_in: usize) {
+        let dice = Arc::new(Mutex::new(dice));
+        self.rule(None, When::Before, usize::MAX, Action::FailAtTimes(Arc::clone(&dice), 2 * one_in));
+        self.rule(None, When::After, usize::MAX, Action::FailAtTimes(dice, 2 * one_in));
+    }
+
     /// How often this was called.
     pub fn count(&self, call: Call) -> usize {
         self.script.calls.lock().unwrap().iter().filter(|made| **made == call).count()
@@ -181,6 +189,11 @@ impl Scripted {
             match action {
                 Action::Wait(time) => tokio::time::sleep(time).await,
                 Action::Fail(fault) => return Err(Error::backend("scripted", fault, "as the script says")),
+                Action::FailAtTimes(dice, one_in) => {
+                    if dice.lock().unwrap().below(one_in) == 0 {
+                        return Err(Error::backend("scripted", BackendFault::Unreachable, "by chance"));
+                    }
+                }
                 Action::Park(gate) => {
                     gate.reached.add_permits(1);
                     gate.open.acquire().await.unwrap().forget();
