@@ -37,6 +37,8 @@ pub(crate) struct Traffic<T> {
     shards: Box<[Mutex<Shard<T>>]>,
     hasher: RandomState,
     l1: Arc<L1>,
+    /// Under which prefixes everything is being taken away.
+    clears: Mutex<Vec<LocalKey>>,
 }
 
 type Shard<T> = HashMap<LocalKey, Busy<T>, RandomState>;
@@ -66,7 +68,7 @@ impl<T: Send + Sync + 'static> Traffic<T> {
     pub(crate) fn new(l1: Arc<L1>) -> Arc<Self> {
         let hasher = RandomState::default();
         let shards = (0..SHARDS).map(|_| Mutex::new(HashMap::with_hasher(hasher.clone()))).collect();
-        Arc::new(Self { shards, hasher, l1 })
+        Arc::new(Self { shards, hasher, l1, clears: Mutex::default() })
     }
 
     /// Waits for the flight of `key` if there is one, or leads it. `is_live` says of what L1 has whether it will do.
@@ -141,6 +143,15 @@ impl<T: Send + Sync + 'static> Traffic<T> {
         drop(shard);
         drop(left);
         WriteVisit { visit, settled: false }
+    }
+
+    /// Begins to take away everything under `prefix`: no copy of what was read before is kept or served from here on, nor after
+    /// the answer is dropped.
+    pub(crate) fn begin_clear(self: &Arc<Self>, prefix: &[u8]) -> ClearVisit<T> {
+        let prefix = LocalKey::from_slice(prefix);
+        self.clears.lock().push(prefix.clone());
+        self.all_changed(&prefix);
+        ClearVisit { traffic: Arc::clone(self), prefix }
     }
 
     /// Takes note that somebody else changed `key`.
@@ -284,7 +295,9 @@ impl<T: Send + Sync + 'static> WriteVisit<T> {
     /// Begins to store what was read since the write began: [`Visit::store`]. `None` also if another write is under way: what was
     /// read may be older.
     pub(crate) fn store(&self) -> Option<Store<T>> {
-        self.visit.store_if(|busy| busy.writers == 1)
+        let Visit { traffic, key, .. } = &self.visit;
+        let is_cleared = || traffic.clears.lock().iter().any(|prefix| key.starts_with(prefix));
+        self.visit.store_if(|busy| busy.writers == 1 && !is_cleared())
     }
 
     /// The write was acknowledged. Its value is kept in L1, unless another write came between: which of them is the later one
@@ -316,6 +329,22 @@ impl<T: Send + Sync + 'static> Drop for WriteVisit<T> {
     fn drop(&mut self) {
         if !self.settled {
             self.settle(None);
+        }
+    }
+}
+
+/// Somebody who takes everything under a prefix away. However that ends, some of it may be gone.
+pub(crate) struct ClearVisit<T> {
+    traffic: Arc<Traffic<T>>,
+    prefix: LocalKey,
+}
+
+impl<T> Drop for ClearVisit<T> {
+    fn drop(&mut self) {
+        self.traffic.all_changed(&self.prefix);
+        let mut clears = self.traffic.clears.lock();
+        if let Some(at) = clears.iter().position(|prefix| *prefix == self.prefix) {
+            clears.swap_remove(at);
         }
     }
 }

@@ -189,9 +189,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     /// not; E033 beyond the `timeout`; E036 on a closed cache.
     pub async fn clear(&self) -> Result<()> {
         self.engine.check_open()?;
-        let changed = || self.core.traffic.all_changed(self.place.local_prefix());
         let Some(backend) = self.backend() else {
-            changed();
+            self.core.traffic.all_changed(self.place.local_prefix());
             return Ok(());
         };
         let Some(clearable) = backend.abilities().clearable else {
@@ -200,12 +199,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         };
         let prefix = self.place.stored_prefix()?;
         let key = self.stored_key(self.place.local_prefix())?;
-        changed();
-        // Also when this is dropped or fails: some of it may have been done.
-        let after = OnDrop(&changed);
-        let cleared = self.call(Operation::Clear, &key, clearable.clear(&prefix)).await;
-        drop(after);
-        cleared
+        let _visit = self.core.traffic.begin_clear(self.place.local_prefix());
+        self.call(Operation::Clear, &key, clearable.clear(&prefix)).await
     }
 
     async fn delete_stored(&self, local: &LocalKey) -> Result<()> {
@@ -253,14 +248,5 @@ impl Drop for Undo {
         {
             tracing::warn!(code = %error.code(), %error, "entry of unknown value not removed, it ends with its life");
         }
-    }
-}
-
-/// Does something when it goes.
-struct OnDrop<F: Fn()>(F);
-
-impl<F: Fn()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        (self.0)();
     }
 }
