@@ -118,6 +118,12 @@ impl Scripted {
         self.rule(Some(call), When::Before, usize::MAX, Action::Wait(time));
     }
 
+    /// Every call takes so long on its way there, and so long on its way back.
+    pub fn linger(&self, time: Duration) {
+        self.rule(None, When::Before, usize::MAX, Action::Wait(time));
+        self.rule(None, When::After, usize::MAX, Action::Wait(time));
+    }
+
     /// The next `times` such calls fail.
     pub fn fail(&self, call: Call, when: When, times: usize) {
         self.rule(Some(call), when, times, Action::Fail(BackendFault::Unreachable));
