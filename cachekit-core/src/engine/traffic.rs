@@ -14,7 +14,9 @@ use hashbrown::hash_map::EntryRef;
 
 pub(crate) use self::flight::{Flight, FlightId, Landing, Waited, Waiter};
 pub(crate) use self::wait_graph::WaitGraph;
-use super::l1::{L1, Leaving, LocalKey, Slot};
+use super::l1::{L1, Leaving, Slot};
+use super::local_key::LocalKey;
+use super::place::Place;
 use crate::sync::Mutex;
 
 /// What is going on with each key of a namespace at this moment.
@@ -134,16 +136,16 @@ impl<T: Send + Sync + 'static> Traffic<T> {
     }
 
     fn shard(&self, key: &LocalKey) -> &Mutex<Shard<T>> {
-        let hash = self.hasher.hash_one(key.as_slice());
+        let hash = self.hasher.hash_one(key);
         // The low bits choose within the shard's own table.
         &self.shards[(hash >> 48) as usize % SHARDS]
     }
 }
 
 impl<T> Traffic<T> {
-    /// Takes note that any key under `prefix` may have changed. What others are reading of other keys is given up too, which
+    /// Takes note that any key of `place` may have changed. What others are reading of other keys is given up too, which
     /// costs a look-up and nothing else.
-    pub(crate) fn all_changed(&self, prefix: &[u8]) {
+    pub(crate) fn all_changed(&self, place: &Place) {
         for shard in &self.shards {
             let mut shard = shard.lock();
             let flights: Vec<_> = shard
@@ -156,7 +158,7 @@ impl<T> Traffic<T> {
             drop(shard);
             drop(flights);
         }
-        self.l1.remove_under(prefix);
+        self.l1.remove_where(|key| place.covers(key));
     }
 
     /// How many keys something is going on with.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Namespace;
 use super::read::Found;
-use crate::engine::l1::LocalKey;
 use crate::engine::loaded::Loaded;
+use crate::engine::local_key::LocalKey;
 use crate::{Error, ErrorCode, IntoKey, Key, Operation, Remaining, Result, SetOptions, Write};
 
 impl<T: Send + Sync + 'static> Namespace<T> {
