@@ -6,6 +6,7 @@ mod entropy;
 mod l1;
 mod load_error;
 mod loaded;
+mod local_key;
 mod namespace;
 mod outage;
 mod place;

@@ -24,6 +24,8 @@ pub use contract::abilities::{
 pub use contract::backend::{Backend, Entry, Health, Limits, Remaining, SetOptions, Write};
 pub use contract::clock::{Clock, Moment, UnixTime};
 pub use contract::error::{BackendFault, Error, ErrorClass, ErrorCode, ErrorKind, Explanation, Operation, Result};
+#[doc(hidden)]
+pub use contract::key::SinglePart;
 pub use contract::key::{IntoKey, Key, KeyPrefix, KeyWriter};
 pub use contract::key_provider::{KeyProvider, KeyRing, MasterKey};
 pub use contract::policy::{Admission, Call, Next, Outcome, ResiliencePolicy, Verdict};

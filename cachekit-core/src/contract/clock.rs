@@ -19,6 +19,7 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     fn wall(&self) -> UnixTime;
 
     /// By how much [`now`](Self::now) may lag: what ends is taken to end so much earlier, lest it be served past its end.
+    /// It never changes: a cache asks once.
     fn granularity(&self) -> Duration {
         Duration::ZERO
     }

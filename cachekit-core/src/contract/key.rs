@@ -7,8 +7,10 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-pub use self::into_key::IntoKey;
+pub use self::into_key::{IntoKey, SinglePart};
 pub use self::writer::KeyWriter;
+#[cfg(feature = "engine")]
+pub(crate) use self::writer::are_plain;
 use crate::{Error, ErrorCode, Result};
 
 /// The name of an entry as a backend sees it: `[t:{tenant}:]{namespace}:{parts}`.

@@ -43,6 +43,8 @@ pub(crate) struct Engine {
     pub(crate) l1: Arc<L1>,
     pub(crate) backend: Option<Arc<dyn Backend>>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// By how much the clock may lag: asked once, for hits compare with it.
+    pub(crate) lag: Duration,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) defaults: Settings,
     pub(crate) max_value: usize,

@@ -7,10 +7,8 @@ use std::sync::Arc;
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 use smallvec::SmallVec;
 
+use super::local_key::{Finds, LocalKey, Name};
 use crate::Moment;
-
-/// Under what a value is found: the number of the namespace, then the parts of the key. Short ones need no allocation.
-pub(crate) type LocalKey = SmallVec<[u8; 24]>;
 
 /// What every entry is taken to weigh beyond its value: key, slot and the store's own bookkeeping.
 pub(crate) const OVERHEAD: u64 = 128;
@@ -49,7 +47,7 @@ impl L1 {
 
     /// What is kept under `key`, past its end or not.
     #[inline]
-    pub(crate) fn get(&self, key: &[u8]) -> Option<Slot> {
+    pub(crate) fn get(&self, key: &impl Finds) -> Option<Slot> {
         self.store.get(key)
     }
 
@@ -63,13 +61,13 @@ impl L1 {
 
     /// Gives up what is kept under `key`.
     #[must_use = "dropping values runs foreign code: first give back the locks"]
-    pub(crate) fn remove(&self, key: &[u8]) -> Option<Slot> {
+    pub(crate) fn remove(&self, key: &LocalKey) -> Option<Slot> {
         self.store.remove(key).map(|(_, slot)| slot)
     }
 
-    /// Gives up every value whose key begins with `prefix`. Walks over all that is kept.
-    pub(crate) fn remove_under(&self, prefix: &[u8]) {
-        let keys: Vec<LocalKey> = self.store.iter().map(|(key, _)| key).filter(|key| key.starts_with(prefix)).collect();
+    /// Gives up every value whose key `leaves`. Walks over all that is kept.
+    pub(crate) fn remove_where(&self, leaves: impl Fn(&LocalKey) -> bool) {
+        let keys: Vec<LocalKey> = self.store.iter().map(|(key, _)| key).filter(|key| leaves(key)).collect();
         for key in keys {
             drop(self.remove(&key));
         }
@@ -77,7 +75,7 @@ impl L1 {
 
     /// Gives up everything.
     pub(crate) fn clear(&self) {
-        self.remove_under(&[]);
+        self.remove_where(|_| true);
     }
 
     /// How many values are kept, those past their end included.
@@ -111,7 +109,11 @@ struct ByWeight;
 impl Weighter<LocalKey, Slot> for ByWeight {
     fn weight(&self, key: &LocalKey, slot: &Slot) -> u64 {
         // A weight of zero would never be evicted.
-        slot.weight + key.len() as u64 + OVERHEAD
+        let key = match key.name() {
+            Name::Number(_) => 0,
+            Name::Text(text) => text.len() as u64,
+        };
+        slot.weight + key + OVERHEAD
     }
 }
 

@@ -10,6 +10,7 @@ mod tenants;
 mod watch;
 mod write;
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +24,9 @@ use self::watch::Sight;
 pub use self::write::Invalidation;
 use super::cache::Engine;
 use super::codec::Codec;
-use super::l1::{LocalKey, Slot};
-use super::place::Place;
+use super::l1::Slot;
+use super::local_key::{Finds, LocalKey};
+use super::place::{Place, Unwritten};
 use super::settings::Settings;
 use super::stats::{Recorder, Stats};
 use super::traffic::Traffic;
@@ -114,19 +116,19 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         self.core.codec.as_ref().and(self.engine.backend.as_ref())
     }
 
-    /// What L1 has under `key`, if it is live, or the key, to go on with.
+    /// What L1 has under `key`, if it is live: a value, or the knowledge that there is none.
     #[inline]
-    pub(crate) fn find<K: IntoKey + ?Sized>(&self, key: &K) -> Result<Option<Arc<T>>, LocalKey> {
-        self.place.with_local_key(key, |local| match self.in_l1(local) {
-            Some(found) => {
-                self.core.stats.l1_hits();
-                Ok(found)
-            }
-            None => Err(LocalKey::from_slice(local)),
-        })
+    pub(crate) fn find<K: IntoKey + ?Sized>(&self, key: &K) -> Option<Option<Arc<T>>> {
+        let found = match self.place.unwritten_key(key) {
+            Some(Unwritten::Number(local)) => self.in_l1(&local),
+            Some(Unwritten::Text(local)) => self.in_l1(&local),
+            None => self.place.with_written_key(key, |local| self.in_l1(&local)),
+        }?;
+        self.core.stats.l1_hits();
+        Some(found)
     }
 
-    pub(crate) fn stored_key(&self, local: &[u8]) -> Result<Key> {
+    pub(crate) fn stored_key(&self, local: &LocalKey) -> Result<Key> {
         self.place.stored_key(local)
     }
 
@@ -184,15 +186,16 @@ impl<T: Send + Sync + 'static> Namespace<T> {
 
     /// What L1 has under `local`, if it is live: a value, or the knowledge that there is none.
     #[inline]
-    pub(crate) fn in_l1(&self, local: &[u8]) -> Option<Option<Arc<T>>> {
-        let slot = self.engine.l1.get(local)?;
-        self.is_live(&slot).then(|| typed(slot))
+    pub(crate) fn in_l1(&self, local: &impl Finds) -> Option<Option<Arc<T>>> {
+        // Taken apart at once: a slot that is moved as a whole passes through memory, and the processor waits for it.
+        let Slot { value, ends, .. } = self.engine.l1.get(local)?;
+        self.is_live(ends).then(|| typed(value))
     }
 
     #[inline]
-    pub(crate) fn is_live(&self, slot: &Slot) -> bool {
+    pub(crate) fn is_live(&self, ends: Moment) -> bool {
         // What never ends asks for no time.
-        slot.ends == Moment::FAR || slot.ends > self.now() + self.engine.clock.granularity()
+        ends == Moment::FAR || ends > self.now() + self.engine.lag
     }
 }
 
@@ -227,6 +230,6 @@ impl<T> Drop for NamespaceCore<T> {
 
 /// The value in a slot. A key in L1 begins with the number of its namespace, which holds one type.
 #[inline]
-pub(crate) fn typed<T: Send + Sync + 'static>(slot: Slot) -> Option<Arc<T>> {
-    slot.value.and_then(|value| value.downcast().ok())
+pub(crate) fn typed<T: Send + Sync + 'static>(value: Option<Arc<dyn Any + Send + Sync>>) -> Option<Arc<T>> {
+    value.and_then(|value| value.downcast().ok())
 }

@@ -2,21 +2,25 @@
 
 use sha2::{Digest, Sha256};
 
-use super::l1::LocalKey;
+use super::local_key::{LocalKey, LocalKeyRef, Name, NumberKey};
+use crate::contract::key::{SinglePart, are_plain};
 use crate::{Error, ErrorCode, IntoKey, Key, KeyPrefix, KeyWriter, Result};
 
 /// Where the entries of a namespace, or of one tenant in it, are found: what their keys begin with, in L1 and in the backend.
 ///
 /// Both keys of an entry end alike, so each can be had from the other:
 ///
-/// - In L1: the namespace's number (four bytes), `{tenant}:` where it is divided by tenant, then the parts.
+/// - In L1: the namespace's number, `{tenant}:` where it is divided by tenant, then the parts.
 /// - In the backend: `[t:{tenant}:]{namespace}:`, then the parts.
 ///
 /// Parts that would make the stored key longer than [`Key::MAX_LEN`] are cut and end in `_h` and the SHA-256 digest of them
 /// all; parts that end in `:lock` get a `_k`. No parts are ever written so by a [`KeyWriter`].
 #[derive(Debug)]
 pub(crate) struct Place {
-    local: LocalKey,
+    /// The number of the namespace.
+    namespace: u32,
+    /// What the names of a tenant's entries begin with in L1: `{tenant}:`, or nothing.
+    local: String,
     stored: String,
     tenant: Option<String>,
 }
@@ -24,7 +28,7 @@ pub(crate) struct Place {
 impl Place {
     /// The place of a namespace, whose number is `id`.
     pub(crate) fn of_namespace(id: u32, name: &str) -> Self {
-        Self { local: LocalKey::from_slice(&id.to_be_bytes()), stored: format!("{name}:"), tenant: None }
+        Self { namespace: id, local: String::new(), stored: format!("{name}:"), tenant: None }
     }
 
     /// The place of `tenant` in a namespace, whose number is `id`.
@@ -42,19 +46,25 @@ impl Place {
                 format_args!("{} bytes", if tenant.is_empty() { 0 } else { escaped.len() }),
             ));
         }
-        let mut local = LocalKey::from_slice(&id.to_be_bytes());
-        local.extend_from_slice(escaped.as_bytes());
-        local.push(b':');
-        Ok(Self { local, stored: format!("t:{escaped}:{name}:"), tenant: Some(tenant.to_owned()) })
+        Ok(Self {
+            namespace: id,
+            local: format!("{escaped}:"),
+            stored: format!("t:{escaped}:{name}:"),
+            tenant: Some(tenant.to_owned()),
+        })
     }
 
     pub(crate) fn tenant(&self) -> Option<&str> {
         self.tenant.as_deref()
     }
 
-    /// What all keys of this place in L1 begin with.
-    pub(crate) fn local_prefix(&self) -> &[u8] {
-        &self.local
+    /// Whether the entry whose key in L1 is `local` is one of this place.
+    pub(crate) fn covers(&self, local: &LocalKey) -> bool {
+        let ours = match local.name() {
+            Name::Number(_) => self.local.is_empty(),
+            Name::Text(text) => text.starts_with(self.local.as_bytes()),
+        };
+        ours && local.namespace() == self.namespace
     }
 
     /// What all keys of this place in the backend begin with.
@@ -62,43 +72,69 @@ impl Place {
         KeyPrefix::new(&self.stored)
     }
 
-    /// Hands `look` the key of an entry in L1, built on the stack: a look-up pays for each time that it is moved.
+    /// The key of an entry in L1, where it is known without being written.
     #[inline]
-    pub(crate) fn with_local_key<K: IntoKey + ?Sized, R>(&self, key: &K, look: impl FnOnce(&[u8]) -> R) -> R {
+    pub(crate) fn unwritten_key<'a, K: IntoKey + ?Sized>(&self, key: &'a K) -> Option<Unwritten<'a>> {
+        if !self.local.is_empty() {
+            return None;
+        }
+        let namespace = self.namespace;
+        match key.single_part()? {
+            SinglePart::Number(number) => Some(Unwritten::Number(NumberKey { namespace, number })),
+            SinglePart::Text(text) => {
+                let text = text.as_bytes();
+                let as_it_is = !text.is_empty() && are_plain(text) && !self.is_mended(text);
+                as_it_is.then(|| Unwritten::Text(LocalKeyRef::written(namespace, text)))
+            }
+        }
+    }
+
+    /// Hands `look` the key of an entry in L1, built on the stack: a look-up pays for each time that it is moved.
+    pub(crate) fn with_written_key<K, R>(&self, key: &K, look: impl FnOnce(LocalKeyRef<'_>) -> R) -> R
+    where
+        K: IntoKey + ?Sized,
+    {
         let mut writer = KeyWriter::empty();
-        writer.begin(&self.local);
+        writer.begin(self.local.as_bytes());
         key.write_key(&mut writer);
         let local = writer.as_bytes();
         let parts = &local[self.local.len()..];
-        if parts.len() > Key::MAX_LEN - self.stored.len() || parts.ends_with(b"lock") {
-            return look(&self.mended(parts));
+        if self.is_mended(parts) {
+            return look(LocalKeyRef::written(self.namespace, &self.mended(parts)));
         }
-        look(local)
+        look(LocalKeyRef::written(self.namespace, local))
     }
 
     /// The key of an entry in L1.
     pub(crate) fn local_key<K: IntoKey + ?Sized>(&self, key: &K) -> LocalKey {
-        self.with_local_key(key, LocalKey::from_slice)
+        self.with_written_key(key, |local| local.owned())
     }
 
     /// The key in the backend of the entry whose key in L1 is `local`.
-    pub(crate) fn stored_key(&self, local: &[u8]) -> Result<Key> {
-        let parts = String::from_utf8_lossy(&local[self.local.len()..]);
-        Key::new(&format!("{}{parts}", self.stored))
+    pub(crate) fn stored_key(&self, local: &LocalKey) -> Result<Key> {
+        let stored = &self.stored;
+        match local.name() {
+            Name::Number(number) => Key::new(&format!("{stored}{number}")),
+            Name::Text(text) => Key::new(&format!("{stored}{}", String::from_utf8_lossy(&text[self.local.len()..]))),
+        }
     }
 
     /// The key in L1 of the entry that is stored under `key`, if it belongs here.
     pub(crate) fn local_of_stored(&self, key: &Key) -> Option<LocalKey> {
         let parts = key.as_str().strip_prefix(&self.stored)?;
-        let mut local = self.local.clone();
-        local.extend_from_slice(parts.as_bytes());
-        Some(local)
+        Some(LocalKeyRef::written(self.namespace, format!("{}{parts}", self.local).as_bytes()).owned())
+    }
+
+    /// Whether `parts` cannot stand in a key as they are, or might not.
+    #[inline]
+    fn is_mended(&self, parts: &[u8]) -> bool {
+        parts.len() > Key::MAX_LEN - self.stored.len() || parts.ends_with(b"lock")
     }
 
     #[cold]
-    fn mended(&self, parts: &[u8]) -> LocalKey {
+    fn mended(&self, parts: &[u8]) -> Vec<u8> {
         let room = Key::MAX_LEN - self.stored.len();
-        let mut bytes = self.local.clone();
+        let mut bytes = self.local.clone().into_bytes();
         if parts.len() > room {
             bytes.extend_from_slice(&parts[..room - DIGEST]);
             bytes.extend_from_slice(b"_h");
@@ -115,6 +151,12 @@ impl Place {
         }
         bytes
     }
+}
+
+/// A key in L1 that was not written to be known.
+pub(crate) enum Unwritten<'a> {
+    Number(NumberKey),
+    Text(LocalKeyRef<'a>),
 }
 
 /// Checks the name of a namespace: it must stand in every key, be found again by people, and leave room for the rest.
@@ -141,6 +183,12 @@ const DIGEST: usize = 66;
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+    use std::hash::BuildHasher;
+    use std::num::NonZeroU8;
+
+    use quick_cache::Equivalent;
+
     use super::*;
 
     fn stored(place: &Place, key: impl IntoKey) -> String {
@@ -191,6 +239,59 @@ mod tests {
             let local = place.local_key(&("a", "lock"));
             let key = place.stored_key(&local).unwrap();
             assert_eq!(place.local_of_stored(&key).unwrap(), local);
+        }
+    }
+
+    #[test]
+    fn a_key_is_the_same_written_and_unwritten() {
+        fn check<K: IntoKey>(place: &Place, key: K, shortcut: bool) {
+            let unwritten = place.unwritten_key(&key);
+            assert_eq!(unwritten.is_some(), shortcut);
+            let hasher = foldhash::fast::RandomState::default();
+            place.with_written_key(&key, |written| {
+                let owned = written.owned();
+                let alike = |finds: &dyn Fn(&LocalKey) -> bool, hash| finds(&owned) && hash == hasher.hash_one(&owned);
+                assert!(match unwritten {
+                    Some(Unwritten::Number(key)) => alike(&|owned| key.equivalent(owned), hasher.hash_one(key)),
+                    Some(Unwritten::Text(key)) => alike(&|owned| key.equivalent(owned), hasher.hash_one(key)),
+                    None => true,
+                });
+            });
+        }
+        let users = Place::of_namespace(1, "users");
+        for number in [0, 9, 10, u64::MAX] {
+            check(&users, number, true);
+            check(&users, Box::new(Some(number)), true);
+            check(&users, u128::from(number), true);
+            check(&users, number.to_string(), true);
+        }
+        check(&users, 7_i8, true);
+        check(&users, NonZeroU8::new(7).unwrap(), true);
+        check(&users, -7_i64, false);
+        check(&users, None::<u8>, false);
+        check(&users, u128::from(u64::MAX) + 1, false);
+        let longest = "x".repeat(244);
+        for text in ["plain", "007", "7a", "-7", "18446744073709551616", &longest] {
+            check(&users, text, true);
+            check(&users, Cow::Borrowed(text), true);
+            check(&users, Some(text.to_owned()), true);
+        }
+        for text in ["", "a b", "a_b", "lock", "block", &format!("{longest}x")] {
+            check(&users, text, false);
+        }
+        check(&Place::of_tenant(1, "users", "acme").unwrap(), 7, false);
+    }
+
+    #[test]
+    fn a_place_covers_its_own_keys() {
+        let users = Place::of_namespace(1, "users");
+        let acme = Place::of_tenant(1, "users", "acme").unwrap();
+        let orders = Place::of_namespace(2, "orders");
+        for key in ["7", "acme", "x"] {
+            assert!(users.covers(&users.local_key(key)));
+            assert!(acme.covers(&acme.local_key(key)));
+            assert!(!orders.covers(&users.local_key(key)));
+            assert!(!acme.covers(&users.local_key(key)));
         }
     }
 

@@ -15,7 +15,9 @@ use smallvec::SmallVec;
 
 pub(crate) use self::flight::{Flight, FlightId, Landing, Waited, Waiter};
 pub(crate) use self::wait_graph::WaitGraph;
-use super::l1::{L1, Leaving, LocalKey, Slot};
+use super::l1::{L1, Leaving, Slot};
+use super::local_key::LocalKey;
+use super::place::Place;
 use crate::Error;
 use crate::sync::Mutex;
 
@@ -37,8 +39,8 @@ pub(crate) struct Traffic<T> {
     shards: Box<[Mutex<Shard<T>>]>,
     hasher: RandomState,
     l1: Arc<L1>,
-    /// Under which prefixes everything is being taken away.
-    clears: Mutex<Vec<LocalKey>>,
+    /// Of which places everything is being taken away.
+    clears: Mutex<Vec<Arc<Place>>>,
 }
 
 type Shard<T> = HashMap<LocalKey, Busy<T>, RandomState>;
@@ -145,13 +147,12 @@ impl<T: Send + Sync + 'static> Traffic<T> {
         WriteVisit { visit, settled: false }
     }
 
-    /// Begins to take away everything under `prefix`: no copy of what was read before is kept or served from here on, nor after
+    /// Begins to take away everything of `place`: no copy of what was read before is kept or served from here on, nor after
     /// the answer is dropped.
-    pub(crate) fn begin_clear(self: &Arc<Self>, prefix: &[u8]) -> ClearVisit<T> {
-        let prefix = LocalKey::from_slice(prefix);
-        self.clears.lock().push(prefix.clone());
-        self.all_changed(&prefix);
-        ClearVisit { traffic: Arc::clone(self), prefix }
+    pub(crate) fn begin_clear(self: &Arc<Self>, place: &Arc<Place>) -> ClearVisit<T> {
+        self.clears.lock().push(Arc::clone(place));
+        self.all_changed(place);
+        ClearVisit { traffic: Arc::clone(self), place: Arc::clone(place) }
     }
 
     /// Takes note that somebody else changed `key`.
@@ -171,26 +172,26 @@ impl<T: Send + Sync + 'static> Traffic<T> {
     }
 
     fn shard(&self, key: &LocalKey) -> &Mutex<Shard<T>> {
-        let hash = self.hasher.hash_one(key.as_slice());
+        let hash = self.hasher.hash_one(key);
         // The low bits choose within the shard's own table.
         &self.shards[(hash >> 48) as usize % SHARDS]
     }
 }
 
 impl<T> Traffic<T> {
-    /// Takes note that any key under `prefix` may have changed.
-    pub(crate) fn all_changed(&self, prefix: &[u8]) {
-        self.give_up(prefix);
-        self.l1.remove_under(prefix);
+    /// Takes note that any key of `place` may have changed.
+    pub(crate) fn all_changed(&self, place: &Place) {
+        self.give_up(place);
+        self.l1.remove_where(|key| place.covers(key));
     }
 
-    /// Sees to it that nothing which is on its way at this moment is kept for a key under `prefix`.
-    pub(crate) fn give_up(&self, prefix: &[u8]) {
+    /// Sees to it that nothing which is on its way at this moment is kept for a key of `place`.
+    pub(crate) fn give_up(&self, place: &Place) {
         for shard in &self.shards {
             let mut shard = shard.lock();
             let flights: Vec<_> = shard
                 .iter_mut()
-                .filter(|(key, _)| key.starts_with(prefix))
+                .filter(|(key, _)| place.covers(key))
                 .filter_map(|(_, busy)| {
                     busy.epoch += 1;
                     busy.flight.take()
@@ -296,7 +297,7 @@ impl<T: Send + Sync + 'static> WriteVisit<T> {
     /// read may be older.
     pub(crate) fn store(&self) -> Option<Store<T>> {
         let Visit { traffic, key, .. } = &self.visit;
-        let is_cleared = || traffic.clears.lock().iter().any(|prefix| key.starts_with(prefix));
+        let is_cleared = || traffic.clears.lock().iter().any(|place| place.covers(key));
         self.visit.store_if(|busy| busy.writers == 1 && !is_cleared())
     }
 
@@ -333,17 +334,17 @@ impl<T: Send + Sync + 'static> Drop for WriteVisit<T> {
     }
 }
 
-/// Somebody who takes everything under a prefix away. However that ends, some of it may be gone.
+/// Somebody who takes everything of a place away. However that ends, some of it may be gone.
 pub(crate) struct ClearVisit<T> {
     traffic: Arc<Traffic<T>>,
-    prefix: LocalKey,
+    place: Arc<Place>,
 }
 
 impl<T> Drop for ClearVisit<T> {
     fn drop(&mut self) {
-        self.traffic.all_changed(&self.prefix);
+        self.traffic.all_changed(&self.place);
         let mut clears = self.traffic.clears.lock();
-        if let Some(at) = clears.iter().position(|prefix| *prefix == self.prefix) {
+        if let Some(at) = clears.iter().position(|place| Arc::ptr_eq(place, &self.place)) {
             clears.swap_remove(at);
         }
     }

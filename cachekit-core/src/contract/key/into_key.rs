@@ -57,6 +57,23 @@ use super::KeyWriter;
 pub trait IntoKey {
     /// Writes the parts. See the contract.
     fn write_key(&self, writer: &mut KeyWriter);
+
+    /// What [`write_key`](Self::write_key) writes, where that is one number or one text: a hit then need not write it.
+    #[doc(hidden)]
+    #[inline]
+    fn single_part(&self) -> Option<SinglePart<'_>> {
+        None
+    }
+}
+
+/// The one part of a key, before it is written.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SinglePart<'a> {
+    /// What [`KeyWriter::unsigned`] writes of a number.
+    Number(u64),
+    /// What [`KeyWriter::text`] writes of a text.
+    Text(&'a str),
 }
 
 macro_rules! integers {
@@ -66,12 +83,22 @@ macro_rules! integers {
             fn write_key(&self, writer: &mut KeyWriter) {
                 writer.$write(*self as _);
             }
+
+            #[inline]
+            fn single_part(&self) -> Option<SinglePart<'_>> {
+                u64::try_from(*self).ok().map(SinglePart::Number)
+            }
         }
 
         impl IntoKey for NonZero<$integer> {
             #[inline]
             fn write_key(&self, writer: &mut KeyWriter) {
                 self.get().write_key(writer);
+            }
+
+            #[inline]
+            fn single_part(&self) -> Option<SinglePart<'_>> {
+                u64::try_from(self.get()).ok().map(SinglePart::Number)
             }
         })+
     };
@@ -116,12 +143,22 @@ impl IntoKey for str {
     fn write_key(&self, writer: &mut KeyWriter) {
         writer.text(self);
     }
+
+    #[inline]
+    fn single_part(&self) -> Option<SinglePart<'_>> {
+        Some(SinglePart::Text(self))
+    }
 }
 
 impl IntoKey for String {
     #[inline]
     fn write_key(&self, writer: &mut KeyWriter) {
         writer.text(self);
+    }
+
+    #[inline]
+    fn single_part(&self) -> Option<SinglePart<'_>> {
+        Some(SinglePart::Text(self))
     }
 }
 
@@ -183,6 +220,11 @@ impl<K: IntoKey> IntoKey for Option<K> {
             None => writer.none(),
         }
     }
+
+    #[inline]
+    fn single_part(&self) -> Option<SinglePart<'_>> {
+        self.as_ref()?.single_part()
+    }
 }
 
 impl<K: IntoKey> IntoKey for [K] {
@@ -235,6 +277,11 @@ macro_rules! pointers {
             fn write_key(&self, writer: &mut KeyWriter) {
                 (**self).write_key(writer);
             }
+
+            #[inline]
+            fn single_part(&self) -> Option<SinglePart<'_>> {
+                (**self).single_part()
+            }
         })+
     };
 }
@@ -244,6 +291,11 @@ pointers!(&K, &mut K, Box<K>, Rc<K>, Arc<K>);
 impl<K: IntoKey + ToOwned + ?Sized> IntoKey for Cow<'_, K> {
     fn write_key(&self, writer: &mut KeyWriter) {
         (**self).write_key(writer);
+    }
+
+    #[inline]
+    fn single_part(&self) -> Option<SinglePart<'_>> {
+        (**self).single_part()
     }
 }
 

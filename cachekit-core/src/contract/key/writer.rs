@@ -189,8 +189,7 @@ impl KeyWriter {
 
     #[inline]
     fn escape(&mut self, text: &[u8]) {
-        // Without a branch in it this loop is vectorised, and most texts need no escape.
-        if text.iter().fold(true, |plain, &byte| plain & is_plain(byte)) {
+        if are_plain(text) {
             self.push(text);
         } else {
             self.escape_each(text);
@@ -234,6 +233,13 @@ impl fmt::Debug for KeyWriter {
         // What has been written may identify a person.
         f.debug_struct("KeyWriter").field("len", &self.len).finish_non_exhaustive()
     }
+}
+
+/// Whether `text` is written as it is.
+#[inline]
+pub(crate) fn are_plain(text: &[u8]) -> bool {
+    // Without a branch in it this loop is vectorised, and most texts need no escape.
+    text.iter().fold(true, |plain, &byte| plain & is_plain(byte))
 }
 
 #[inline]

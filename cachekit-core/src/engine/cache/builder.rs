@@ -112,10 +112,12 @@ impl<F> CacheBuilder<F> {
         let max_value = self.backend.as_ref().and_then(|backend| backend.limits().max_value).unwrap_or(usize::MAX);
         // Not one of the atomics that are explored: the numbers only have to differ.
         static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         Ok(Cache::from_engine(Engine {
             id: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
             l1: Arc::new(L1::new(self.l1_bytes)),
-            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+            lag: clock.granularity(),
+            clock,
             entropy: self.entropy.unwrap_or_else(|| Arc::new(SystemEntropy)),
             defaults: self.settings,
             max_value: self.max_value.min(max_value),

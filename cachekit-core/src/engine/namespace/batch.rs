@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 
 use super::Namespace;
 use super::read::Found;
-use crate::engine::l1::LocalKey;
 use crate::engine::loaded::Loaded;
+use crate::engine::local_key::LocalKey;
 use crate::{Error, ErrorCode, IntoKey, Key, Operation, Remaining, Result, SetOptions, Write};
 
 impl<T: Send + Sync + 'static> Namespace<T> {

@@ -151,9 +151,11 @@ impl<T: Send + Sync + 'static> NamespaceBuilder<T> {
             let keeps_decoded = !transforms.iter().any(|transform| transform.kind() == TransformKind::Encryption);
             let codec = serializer.map(|serializer| Codec::new(serializer, transforms, version, engine.max_value));
             let (in_motion, giving_up) = (Arc::clone(&traffic), Arc::clone(&traffic));
+            let id = NEXT.fetch_add(1, Ordering::Relaxed);
+            let everywhere = Place::of_namespace(id, &name);
             let core = NamespaceCore {
                 name: name.clone(),
-                id: NEXT.fetch_add(1, Ordering::Relaxed),
+                id,
                 codec,
                 weigher,
                 keeps_decoded,
@@ -167,7 +169,7 @@ impl<T: Send + Sync + 'static> NamespaceBuilder<T> {
                 core: Arc::new(core),
                 stats,
                 in_motion: Arc::new(move || in_motion.len()),
-                give_up: Arc::new(move || giving_up.give_up(&[])),
+                give_up: Arc::new(move || giving_up.give_up(&everywhere)),
             }
         })?;
         let core =

@@ -12,7 +12,7 @@ use futures_util::future::{Either, join_all, select};
 use super::Namespace;
 use super::read::Found;
 use crate::engine::cache::Engine;
-use crate::engine::l1::LocalKey;
+use crate::engine::local_key::LocalKey;
 use crate::engine::settings::LEASE;
 use crate::{Acquired, Error, ErrorCode, FenceToken, Fenced, Key, Operation, Remaining, Result, SetOptions};
 

@@ -13,9 +13,9 @@ use futures_util::future::{Either, select};
 use super::fence::{Fence, Taken};
 use super::read::Found;
 use super::{Namespace, typed};
-use crate::engine::l1::LocalKey;
 use crate::engine::load_error::LoadError;
 use crate::engine::loaded::{Loaded, LoadedOption};
+use crate::engine::local_key::LocalKey;
 use crate::engine::outage::concerns_entry;
 use crate::engine::settings::PATIENCE;
 use crate::engine::traffic::{Join, Landing, Lead, WaitGraph, Waited};
@@ -53,12 +53,11 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         V: Into<Loaded<T>>,
         E: Send + Sync + 'static,
     {
-        let local = match self.find(&key) {
-            Ok(Some(value)) => return Ok(value),
-            // That there is none will not do here.
-            Ok(None) => self.place.local_key(&key),
-            Err(local) => local,
-        };
+        // That there is none will not do here.
+        if let Some(Some(value)) = self.find(&key) {
+            return Ok(value);
+        }
+        let local = self.place.local_key(&key);
         let loader = async move { loader().await.map(|loaded| LoadedOption::from(loaded.into())) };
         let found = Box::pin(self.load(local, loader, SharedByArc, false)).await?;
         Ok(found.expect("a loader that returns a value does not bring none"))
@@ -73,10 +72,10 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         V: Into<LoadedOption<T>>,
         E: Send + Sync + 'static,
     {
-        let local = match self.find(&key) {
-            Ok(found) => return Ok(found),
-            Err(local) => local,
-        };
+        if let Some(found) = self.find(&key) {
+            return Ok(found);
+        }
+        let local = self.place.local_key(&key);
         let loader = async move { loader().await.map(Into::into) };
         Ok(Box::pin(self.load(local, loader, SharedByArc, true)).await?)
     }
@@ -96,12 +95,11 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         V: Into<Loaded<T>>,
         E: Send + Sync + 'static,
     {
-        let local = match self.find(&key) {
-            Ok(Some(value)) => return Ok(value),
-            // That there is none will not do here.
-            Ok(None) => self.place.local_key(&key),
-            Err(local) => local,
-        };
+        // That there is none will not do here.
+        if let Some(Some(value)) = self.find(&key) {
+            return Ok(value);
+        }
+        let local = self.place.local_key(&key);
         let loader = async move { loader().await.map(|loaded| LoadedOption::from(loaded.into())) };
         let found = Box::pin(self.load_in_task(local, loader)).await?;
         Ok(found.expect("a loader that returns a value does not bring none"))
@@ -111,7 +109,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     #[doc(hidden)]
     #[inline]
     pub fn lookup<K: IntoKey + ?Sized>(&self, key: &K) -> Option<Option<Arc<T>>> {
-        self.find(key).ok()
+        self.find(key)
     }
 
     /// What `#[cache]` does after [`lookup`](Self::lookup): `sharing` says what those who wait get of an error.
@@ -150,7 +148,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             let waiter = match self.core.traffic.join(&local, |slot| self.will_do(slot, absent_will_do)) {
                 Join::Hit(slot) => {
                     self.core.stats.l1_hits();
-                    return Ok(typed(slot));
+                    return Ok(typed(slot.value));
                 }
                 Join::Lead(lead) => {
                     let flight = Arc::clone(lead.flight());
@@ -194,7 +192,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             let waiter = match self.core.traffic.join(&local, |slot| self.will_do(slot, false)) {
                 Join::Hit(slot) => {
                     self.core.stats.l1_hits();
-                    return Ok(typed(slot));
+                    return Ok(typed(slot.value));
                 }
                 Join::Lead(lead) => {
                     // Waits from before the task begins, so that it never finds itself unwanted too early.
@@ -255,7 +253,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     }
 
     fn will_do(&self, slot: &crate::engine::l1::Slot, absent_will_do: bool) -> bool {
-        self.is_live(slot) && (absent_will_do || slot.value.is_some())
+        self.is_live(slot.ends) && (absent_will_do || slot.value.is_some())
     }
 
     /// The leader's way: look in the backend, else load and store.

@@ -12,9 +12,9 @@ use super::fence::Fence;
 use super::load::{Ran, Way};
 use super::read::Found;
 use super::{Namespace, typed};
-use crate::engine::l1::LocalKey;
 use crate::engine::load_error::LoadError;
 use crate::engine::loaded::{Loaded, LoadedOption};
+use crate::engine::local_key::LocalKey;
 use crate::engine::outage::concerns_entry;
 use crate::engine::settings::PATIENCE;
 use crate::engine::traffic::{Flight, Join, Landing, Lead, WaitGraph, Waited, Waiter};
@@ -91,10 +91,10 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                 rest.push(at);
                 continue;
             }
-            match self.core.traffic.join(local, |slot| self.is_live(slot) && slot.value.is_some()) {
+            match self.core.traffic.join(local, |slot| self.is_live(slot.ends) && slot.value.is_some()) {
                 Join::Hit(slot) => {
                     self.core.stats.l1_hits();
-                    values[at] = typed(slot);
+                    values[at] = typed(slot.value);
                 }
                 Join::Wait(waiter) => waiters.push((at, waiter)),
                 Join::Lead(lead) => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Namespace;
 use crate::engine::codec::Decoded;
-use crate::engine::l1::LocalKey;
+use crate::engine::local_key::LocalKey;
 use crate::engine::outage::concerns_entry;
 use crate::engine::settings::PATIENCE;
 use crate::engine::traffic::{Join, Landing, Lead, Waited};
@@ -29,16 +29,16 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     /// # Errors
     /// The backend's, E021 and E003 for an entry that cannot be read, E033 beyond the `timeout`, E036 on a closed cache.
     pub async fn get<K: IntoKey>(&self, key: K) -> Result<Option<Arc<T>>> {
-        match self.find(&key) {
-            Ok(found) => Ok(found),
-            Err(local) => Box::pin(self.get_beyond_l1(&local)).await,
+        if let Some(found) = self.find(&key) {
+            return Ok(found);
         }
+        Box::pin(self.get_beyond_l1(self.place.local_key(&key))).await
     }
 
     /// The value under `key` if L1 has it: no I/O, no waiting.
     #[inline]
     pub fn peek<K: IntoKey>(&self, key: K) -> Option<Arc<T>> {
-        self.find(&key).ok().flatten()
+        self.find(&key).flatten()
     }
 
     /// Whether there is a value under `key`.
@@ -57,7 +57,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         let local = self.place.local_key(&key);
         if self.backend().is_none() {
             self.engine.check_open()?;
-            let slot = self.engine.l1.get(&local).filter(|slot| slot.value.is_some() && self.is_live(slot));
+            let slot = self.engine.l1.get(&local).filter(|slot| slot.value.is_some() && self.is_live(slot.ends));
             return Ok(slot.map(|slot| match slot.ends {
                 Moment::FAR => Remaining::Never,
                 ends => Remaining::For(ends.since(self.now())),
@@ -73,7 +73,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     }
 
     /// Asks the backend, together with whoever asks for the same key now.
-    async fn get_beyond_l1(&self, local: &LocalKey) -> Result<Option<Arc<T>>> {
+    async fn get_beyond_l1(&self, local: LocalKey) -> Result<Option<Arc<T>>> {
+        let local = &local;
         self.engine.check_open()?;
         if !self.engine.is_serving() || self.backend().is_none() {
             self.core.stats.misses();

@@ -130,7 +130,7 @@ impl<T> Watcher<T> {
     /// Nothing that is kept of the namespace is certain any more.
     fn doubt(&self) {
         if let Some(traffic) = self.traffic.upgrade() {
-            traffic.all_changed(self.place.local_prefix());
+            traffic.all_changed(&self.place);
         }
     }
 }

@@ -6,8 +6,8 @@ use super::Namespace;
 use super::fence::Fence;
 use super::read::Found;
 use crate::engine::cache::Engine;
-use crate::engine::l1::LocalKey;
 use crate::engine::loaded::Loaded;
+use crate::engine::local_key::LocalKey;
 use crate::engine::repair;
 use crate::{Acquired, Error, ErrorCode, IntoKey, Key, Moment, Operation, Remaining, Result, SetOptions, Ttl};
 
@@ -134,7 +134,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         let now = self.now();
         let remaining = ttl.as_duration().map_or(Remaining::Never, Remaining::For);
         let Some((backend, codec)) = self.backend().zip(self.core.codec.as_ref()) else {
-            let Some(slot) = self.engine.l1.get(&local).filter(|slot| slot.value.is_some() && self.is_live(slot))
+            let Some(slot) = self.engine.l1.get(&local).filter(|slot| slot.value.is_some() && self.is_live(slot.ends))
             else {
                 return Ok(false);
             };
@@ -190,7 +190,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     pub async fn clear(&self) -> Result<()> {
         self.engine.check_open()?;
         let Some(backend) = self.backend() else {
-            self.core.traffic.all_changed(self.place.local_prefix());
+            self.core.traffic.all_changed(&self.place);
             return Ok(());
         };
         let Some(clearable) = backend.abilities().clearable else {
@@ -198,8 +198,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             return Err(Error::new(ErrorCode::E047, message).with_operation(Operation::Clear));
         };
         let prefix = self.place.stored_prefix()?;
-        let key = self.stored_key(self.place.local_prefix())?;
-        let _visit = self.core.traffic.begin_clear(self.place.local_prefix());
+        let key = Key::new(prefix.as_str())?;
+        let _visit = self.core.traffic.begin_clear(&self.place);
         self.call(Operation::Clear, &key, clearable.clear(&prefix)).await
     }
 
