@@ -117,7 +117,7 @@ impl Call {
                     let _ = namespace.get_or_load_optional(1, loader).await;
                 }
                 Self::LoadFailing => {
-                    let loader = async || slow().await.and_then(|_| Err::<u64, _>(())).map_err(|()| "no");
+                    let loader = async || slow().await.and(Err::<u64, _>(()));
                     let _ = namespace.get_or_load(1, loader).await;
                 }
                 Self::LoadPanicking => {

@@ -2,7 +2,6 @@
 //! `p13_…` among the coherence tests.
 
 #![cfg(not(feature = "_shuttle"))] // a real runtime
-#![expect(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
 mod common;
 
