@@ -65,7 +65,8 @@ pub fn function(set: &Resident) -> Candidate<'_> {
     Candidate::new("#[cache]", Role::Ours, move |thread, operations| {
         time_async(operations, async |number| {
             let id = set.at(thread, number);
-            super::peers::check(id, &record(black_box(id)).await);
+            let found = record(black_box(id)).await;
+            super::peers::check(id, &found);
         })
     })
 }
