@@ -83,7 +83,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     /// As [`get_or_load`](Self::get_or_load), with the loader in a task of its own, which lives for as long as anybody waits for it: this
     /// call may be dropped without the work being lost for the others.
     ///
-    /// The task keeps neither the caller's task-locals nor its span, except those of CacheKit.
+    /// The task has neither the caller's task-locals nor its span.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -144,37 +144,13 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             return self.load_alone(loader).await;
         }
         let graph = WaitGraph::current();
-        loop {
-            let waiter = match self.core.traffic.join(&local, |slot| self.will_do(slot, absent_will_do)) {
-                Join::Hit(slot) => {
-                    self.core.stats.l1_hits();
-                    return Ok(typed(slot.value));
-                }
-                Join::Lead(lead) => {
-                    let flight = Arc::clone(lead.flight());
-                    let work = self.look_or_load(lead, &local, loader, sharing, absent_will_do);
-                    return flight.led(graph.and(flight.id()).scope(work)).await;
-                }
-                Join::Wait(waiter) => waiter,
-            };
-            let flight = Arc::clone(waiter.flight());
-            let Some(_waits) = graph.wait_for(flight.id()) else {
-                return self.load_alone(loader).await;
-            };
-            self.core.stats.waits();
-            match waiter.landing(PATIENCE).await {
-                Waited::Stalled => self.core.traffic.take_over(&local, &flight),
-                Waited::Landed(Landing::Found(value)) if value.is_some() || absent_will_do => return Ok(value),
-                Waited::Landed(Landing::Failed(error)) => match sharing.recover(error) {
-                    Some(error) => return Err(LoadFailure::Shared(error)),
-                    // Another call site loads this key with another type of error.
-                    None => return self.load_alone(loader).await,
-                },
-                Waited::Landed(Landing::Alone) => return self.load_alone(loader).await,
-                Waited::Landed(Landing::Panicked) => return Err(LoadFailure::Panicked),
-                Waited::Landed(Landing::TimedOut) => return Err(LoadFailure::TimedOut),
-                // Nothing came of it for this caller: begin anew, perhaps as the leader.
-                Waited::Landed(Landing::Found(_) | Landing::Missed | Landing::Refused(_) | Landing::Abandoned) => {}
+        match self.take_turn(&graph, &local, sharing, absent_will_do).await {
+            Turn::Over(loaded) => loaded,
+            Turn::Alone => self.load_alone(loader).await,
+            Turn::Lead(lead) => {
+                let flight = Arc::clone(lead.flight());
+                let work = self.look_or_load(lead, &local, loader, sharing, absent_will_do);
+                flight.led(graph.and(flight.id()).scope(work)).await
             }
         }
     }
@@ -188,47 +164,64 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             return self.load_alone(loader).await;
         }
         let graph = WaitGraph::current();
+        let lead = match self.take_turn(&graph, &local, SharedByArc, false).await {
+            Turn::Over(loaded) => return loaded,
+            Turn::Alone => return self.load_alone(loader).await,
+            Turn::Lead(lead) => lead,
+        };
+        // Waits from before the task begins, so that it never finds itself unwanted too early.
+        let _waiter = lead.wait();
+        let _waits = graph.wait_for(lead.flight().id());
+        match tokio::spawn(self.clone().lead_in_task(lead, local, loader, graph)).await {
+            Ok(Some(loaded)) => loaded,
+            Ok(None) => Err(LoadFailure::Panicked),
+            Err(error) if error.is_panic() => Err(LoadFailure::Panicked),
+            Err(_) => Err(LoadFailure::Cache(Error::new(ErrorCode::E036, "the runtime ended during the load"))),
+        }
+    }
+
+    /// Waits for the flight of a key as long as something may come of it, or leads it.
+    async fn take_turn<E, S: ErrorSharing<E>>(
+        &self,
+        graph: &WaitGraph,
+        local: &LocalKey,
+        sharing: S,
+        absent_will_do: bool,
+    ) -> Turn<T, E> {
         loop {
-            let waiter = match self.core.traffic.join(&local, |slot| self.will_do(slot, false)) {
+            let waiter = match self.core.traffic.join(local, |slot| self.will_do(slot, absent_will_do)) {
                 Join::Hit(slot) => {
                     self.core.stats.l1_hits();
-                    return Ok(typed(slot.value));
+                    return Turn::Over(Ok(typed(slot.value)));
                 }
-                Join::Lead(lead) => {
-                    // Waits from before the task begins, so that it never finds itself unwanted too early.
-                    let waiter = lead.wait();
-                    let waits = graph.wait_for(lead.flight().id());
-                    let task = tokio::spawn(self.clone().lead_in_task(lead, local, loader, graph));
-                    let loaded = task.await;
-                    drop((waiter, waits));
-                    return match loaded {
-                        Ok(Some(loaded)) => loaded,
-                        Ok(None) => Err(LoadFailure::Panicked),
-                        Err(error) if error.is_panic() => Err(LoadFailure::Panicked),
-                        Err(_) => {
-                            Err(LoadFailure::Cache(Error::new(ErrorCode::E036, "the runtime ended during the load")))
-                        }
-                    };
-                }
+                Join::Lead(lead) => return Turn::Lead(lead),
                 Join::Wait(waiter) => waiter,
             };
             let flight = Arc::clone(waiter.flight());
-            let Some(_waits) = graph.wait_for(flight.id()) else {
-                return self.load_alone(loader).await;
-            };
+            let Some(_waits) = graph.wait_for(flight.id()) else { return Turn::Alone };
             self.core.stats.waits();
-            match waiter.landing(PATIENCE).await {
-                Waited::Stalled => self.core.traffic.take_over(&local, &flight),
-                Waited::Landed(Landing::Found(Some(value))) => return Ok(Some(value)),
-                Waited::Landed(Landing::Failed(error)) => match error.downcast() {
-                    Ok(error) => return Err(LoadFailure::Shared(error)),
-                    Err(_) => return self.load_alone(loader).await,
+            let failure = match waiter.landing(PATIENCE).await {
+                Waited::Stalled => {
+                    self.core.traffic.take_over(local, &flight);
+                    continue;
+                }
+                Waited::Landed(Landing::Found(value)) if value.is_some() || absent_will_do => {
+                    return Turn::Over(Ok(value));
+                }
+                // Nothing came of it for this caller: begin anew, perhaps as the leader.
+                Waited::Landed(Landing::Found(_) | Landing::Missed | Landing::Refused(_) | Landing::Abandoned) => {
+                    continue;
+                }
+                Waited::Landed(Landing::Failed(error)) => match sharing.recover(error) {
+                    Some(error) => LoadFailure::Shared(error),
+                    // Another call site loads this key with another type of error.
+                    None => return Turn::Alone,
                 },
-                Waited::Landed(Landing::Alone) => return self.load_alone(loader).await,
-                Waited::Landed(Landing::Panicked) => return Err(LoadFailure::Panicked),
-                Waited::Landed(Landing::TimedOut) => return Err(LoadFailure::TimedOut),
-                Waited::Landed(Landing::Found(None) | Landing::Missed | Landing::Refused(_) | Landing::Abandoned) => {}
-            }
+                Waited::Landed(Landing::Alone) => return Turn::Alone,
+                Waited::Landed(Landing::Panicked) => LoadFailure::Panicked,
+                Waited::Landed(Landing::TimedOut) => LoadFailure::TimedOut,
+            };
+            return Turn::Over(Err(failure));
         }
     }
 
@@ -462,6 +455,16 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             Ran::Panicked(payload) => resume_unwind(payload),
         }
     }
+}
+
+/// What a caller who misses does: [`Namespace::take_turn`].
+enum Turn<T: Send + Sync + 'static, E> {
+    /// Another's load has come to an end that will do.
+    Over(Result<Option<Arc<T>>, LoadFailure<E>>),
+    /// Leads.
+    Lead(Lead<T>),
+    /// Runs its own loader as if there were no cache: waiting would never end, or what was waited for cannot be shared.
+    Alone,
 }
 
 /// In which way a loaded value is stored in the backend.
