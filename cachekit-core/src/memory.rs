@@ -36,14 +36,14 @@ use crate::{
 /// # Limits
 /// - Times to live are exact to the millisecond, rounded up; more than 500 years count as never. With a clock that
 ///   [lags](Clock::granularity), entries end early by up to twice that, never late.
-/// - Without a [capacity](MemoryBackendBuilder::with_capacity), what does not end by time is kept for as long as nobody
+/// - Without a [capacity](MemoryBackendBuilder::capacity), what does not end by time is kept for as long as nobody
 ///   removes it. What has ended is removed when it is asked for, and a few at a time by writes.
 /// - A watch keeps at most 1,024 changes that were not taken; then it tells that sight was lost.
 /// - An epoch is kept for every prefix that was ever advanced, and a fence until it lapses.
 /// - A value is kept as it came: a slice of a larger buffer keeps that buffer in memory, and counts as the slice.
 ///
 /// # Errors
-/// E022 for a value over the [limit](MemoryBackendBuilder::with_max_value); E036 through a handle that was closed. Nothing
+/// E022 for a value over the [limit](MemoryBackendBuilder::max_value); E036 through a handle that was closed. Nothing
 /// else fails.
 ///
 /// # Cancellation
@@ -58,7 +58,7 @@ use crate::{
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let clock = ManualClock::new();
-/// let store = MemoryBackend::builder().with_clock(Arc::new(clock.clone())).build()?;
+/// let store = MemoryBackend::builder().clock(clock.clone()).build()?;
 /// let elsewhere = store.connect();
 ///
 /// let key = Key::new("users:1")?;

@@ -7,7 +7,6 @@ mod common;
 
 use std::convert::Infallible;
 use std::future::ready;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -439,7 +438,7 @@ async fn an_invalidate_that_is_dropped_is_carried_out() {
 #[tokio::test(start_paused = true)]
 async fn entries_are_touched_counted_and_asked_for_their_lives() {
     let clock = ManualClock::new();
-    let memory = MemoryBackend::builder().with_clock(Arc::new(clock.clone())).build().unwrap();
+    let memory = MemoryBackend::builder().clock(clock.clone()).build().unwrap();
     for backend in [Some(Scripted::over(&memory)), Some(Scripted::over(&memory).unfenced()), None] {
         let builder = Cache::<Text>::builder().clock(clock.clone()).ttl(Ttl::secs(10));
         let namespace = match &backend {
@@ -475,7 +474,7 @@ async fn entries_are_touched_counted_and_asked_for_their_lives() {
 #[tokio::test(start_paused = true)]
 async fn a_copy_in_l1_lives_for_l1_ttl_and_no_longer_than_its_entry() {
     let clock = ManualClock::new();
-    let memory = MemoryBackend::builder().with_clock(Arc::new(clock.clone())).build().unwrap();
+    let memory = MemoryBackend::builder().clock(clock.clone()).build().unwrap();
     let open = || {
         let cache: Cache<Text> =
             Cache::builder().backend(Scripted::over(&memory)).clock(clock.clone()).l1_ttl(10 * SECOND).build().unwrap();

@@ -172,7 +172,7 @@ struct World {
 impl World {
     fn new(rules: Rules, seed: u64) -> (Self, Scripted) {
         let clock = ManualClock::new();
-        let memory = MemoryBackend::builder().with_clock(Arc::new(clock.clone())).build().unwrap();
+        let memory = MemoryBackend::builder().clock(clock.clone()).build().unwrap();
         let scripted = Scripted::over(&memory);
         let scripted = if rules.fenced { scripted } else { scripted.unfenced() };
         scripted.shuffle(Dice::new(seed));

@@ -243,7 +243,7 @@ async fn waiters_with_another_type_of_error_run_their_own_loaders_at_once() {
 async fn what_is_known_not_to_be_is_remembered_for_a_time_of_its_own() {
     let clock = ManualClock::new();
     for fenced in [true, false] {
-        let memory = MemoryBackend::builder().with_clock(Arc::new(clock.clone())).build().unwrap();
+        let memory = MemoryBackend::builder().clock(clock.clone()).build().unwrap();
         let backend = Scripted::over(&memory);
         let backend = if fenced { backend } else { backend.unfenced() };
         let open = || {
@@ -289,7 +289,7 @@ async fn what_is_known_not_to_be_is_remembered_for_a_time_of_its_own() {
 #[tokio::test(start_paused = true)]
 async fn lives_come_from_the_value_then_the_handle_then_the_namespace() {
     let clock = ManualClock::new();
-    let memory = MemoryBackend::builder().with_clock(Arc::new(clock.clone())).build().unwrap();
+    let memory = MemoryBackend::builder().clock(clock.clone()).build().unwrap();
     let cache: Cache<Text> =
         Cache::builder().backend(Scripted::over(&memory)).clock(clock.clone()).ttl(Ttl::secs(7)).build().unwrap();
     let life = async |namespace: &Namespace<u64>, key: &str| match namespace.ttl(key).await.unwrap() {
@@ -606,7 +606,7 @@ async fn processes_load_one_after_the_other_where_there_are_fences() {
 #[tokio::test(start_paused = true)]
 async fn a_fence_is_renewed_for_as_long_as_the_loader_runs() {
     let clock = ManualClock::new();
-    let memory = MemoryBackend::builder().with_clock(Arc::new(clock.clone())).build().unwrap();
+    let memory = MemoryBackend::builder().clock(clock.clone()).build().unwrap();
     let backend = Scripted::over(&memory);
     let cache: Cache<Text> = Cache::builder().backend(backend.clone()).clock(clock.clone()).build().unwrap();
     let namespace = cache.namespace::<u64>("numbers").ttl(Ttl::secs(3600)).open().unwrap();

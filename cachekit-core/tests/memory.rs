@@ -32,7 +32,7 @@ fn value(text: &'static str) -> Bytes {
 
 fn on_a_clock() -> (MemoryBackend, ManualClock) {
     let clock = ManualClock::new();
-    (MemoryBackend::builder().with_clock(Arc::new(clock.clone())).build().unwrap(), clock)
+    (MemoryBackend::builder().clock(clock.clone()).build().unwrap(), clock)
 }
 
 /// What is told at once, without waiting.
@@ -150,7 +150,7 @@ async fn a_dropped_watch_is_forgotten() {
 
 #[tokio::test]
 async fn a_value_over_the_limit_is_refused_before_anything_changes() {
-    let store = MemoryBackend::builder().with_max_value(4).build().unwrap();
+    let store = MemoryBackend::builder().max_value(4).build().unwrap();
     let (one, two) = (key("users:1"), key("users:2"));
     let token = FenceToken::from_random(1);
     store.set(&one, value("Ada"), &options()).await.unwrap();
@@ -181,10 +181,10 @@ async fn a_value_over_the_limit_is_refused_before_anything_changes() {
 
 #[tokio::test]
 async fn a_capacity_bounds_the_bytes_and_says_what_fits() {
-    let error = MemoryBackend::builder().with_capacity(449).build().unwrap_err();
+    let error = MemoryBackend::builder().capacity(449).build().unwrap_err();
     assert_eq!(error.code(), ErrorCode::E044);
     assert_eq!(error.message(), "capacity of the memory backend: expected at least 450 bytes, got 449");
-    let store = MemoryBackend::builder().with_capacity(10_000).with_max_value(20_000).build().unwrap();
+    let store = MemoryBackend::builder().capacity(10_000).max_value(20_000).build().unwrap();
     let largest = store.limits().max_value.unwrap();
     assert_eq!(largest, 9_550);
     let longest = key(&"k".repeat(Key::MAX_LEN));
@@ -202,7 +202,7 @@ async fn a_capacity_bounds_the_bytes_and_says_what_fits() {
 fn the_resolution_owns_up_to_a_clock_that_lags() {
     let on = |granularity| {
         let clock = ManualClock::new().with_granularity(granularity);
-        MemoryBackend::builder().with_clock(Arc::new(clock)).build().unwrap().limits().resolution
+        MemoryBackend::builder().clock(clock).build().unwrap().limits().resolution
     };
     assert_eq!(on(Duration::ZERO), Duration::from_millis(1));
     assert_eq!(on(Duration::from_millis(4)), Duration::from_millis(9));
@@ -266,7 +266,7 @@ async fn values_are_dropped_without_the_lock() {
 /// Each value is one byte repeated, and its length says the byte again.
 #[test]
 fn values_are_never_torn_between_threads() {
-    let store = MemoryBackend::builder().with_capacity(64 * 1024).build().unwrap();
+    let store = MemoryBackend::builder().capacity(64 * 1024).build().unwrap();
     let whole = |bytes: &Bytes| bytes.iter().all(|byte| usize::from(*byte) == bytes.len());
     let seen = AtomicUsize::new(0);
     std::thread::scope(|scope| {

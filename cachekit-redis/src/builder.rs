@@ -16,8 +16,8 @@ use cachekit_core::ErrorCode;
 /// use cachekit_redis::RedisBackend;
 ///
 /// let redis = RedisBackend::builder()
-///     .with_url("redis://localhost")
-///     .with_command_timeout(Duration::from_millis(250))
+///     .url("redis://localhost")
+///     .command_timeout(Duration::from_millis(250))
 ///     .build()?;
 /// # Ok::<(), cachekit_redis::Error>(())
 /// ```
@@ -32,22 +32,22 @@ pub struct RedisBuilder {
 
 impl RedisBuilder {
     /// The server: see [`RedisUrl`]. Has to be said.
-    pub fn with_url(self, url: &str) -> Self {
+    pub fn url(self, url: &str) -> Self {
         Self { url: Some(url.into()), ..self }
     }
 
     /// [`RedisConfig::connect_timeout`].
-    pub fn with_connect_timeout(self, limit: Duration) -> Self {
+    pub fn connect_timeout(self, limit: Duration) -> Self {
         Self { connect_timeout: Some(limit), ..self }
     }
 
     /// [`RedisConfig::command_timeout`].
-    pub fn with_command_timeout(self, limit: Duration) -> Self {
+    pub fn command_timeout(self, limit: Duration) -> Self {
         Self { command_timeout: Some(limit), ..self }
     }
 
     /// [`RedisConfig::connections`].
-    pub fn with_connections(self, connections: usize) -> Self {
+    pub fn connections(self, connections: usize) -> Self {
         Self { connections: Some(connections), ..self }
     }
 
@@ -57,7 +57,7 @@ impl RedisBuilder {
     /// E044 if there is no URL, or a setting cannot be.
     pub fn build(self) -> Result<RedisBackend> {
         let Some(url) = &self.url else {
-            return Err(Error::new(ErrorCode::E044, "Redis URL: expected one by `with_url`, got none"));
+            return Err(Error::new(ErrorCode::E044, "Redis URL: expected one by `url`, got none"));
         };
         let url: RedisUrl = url.expose_secret().parse()?;
         let mut config = RedisConfig::new(url);

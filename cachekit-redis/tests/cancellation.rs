@@ -14,7 +14,7 @@ async fn every_value_belongs_to_its_key_while_three_in_ten_calls_are_dropped() {
     let server = RedisServer::start();
     let mut raw = raw(&server).await;
     for lanes in [1, 4] {
-        let redis = builder(&server.url()).with_connections(lanes).build().unwrap();
+        let redis = builder(&server.url()).connections(lanes).build().unwrap();
         let writes: Vec<_> = (0..KEYS).map(|n| Write::new(at(n), bytes(value(n)), minute())).collect();
         assert!(redis.set_many(&writes).await.into_iter().all(|answer| answer.is_ok()));
         let before = connections(&mut raw).await;

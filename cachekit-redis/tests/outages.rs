@@ -57,11 +57,7 @@ async fn a_name_that_does_not_resolve_is_unreachable() {
 #[tokio::test]
 async fn a_server_that_never_answers_is_a_time_out_once_and_then_unreachable() {
     let silent = Fake::start(|stream, _| hold(stream)).await;
-    let redis = RedisBackend::builder()
-        .with_url(&silent.url())
-        .with_connect_timeout(Duration::from_millis(50))
-        .build()
-        .unwrap();
+    let redis = RedisBackend::builder().url(&silent.url()).connect_timeout(Duration::from_millis(50)).build().unwrap();
     let error = redis.get(&key("k")).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::E011);
     assert_eq!(error.message(), format!("no connection to 127.0.0.1:{} was made within 50ms", silent.port));
@@ -169,7 +165,7 @@ async fn a_command_without_an_answer_is_a_time_out_and_its_connection_is_not_use
         }
     })
     .await;
-    let redis = builder(&fake.url()).with_command_timeout(Duration::from_millis(50)).build().unwrap();
+    let redis = builder(&fake.url()).command_timeout(Duration::from_millis(50)).build().unwrap();
     let late = tokio::time::timeout(PATIENCE / 2, redis.get(&key("k"))).await.unwrap();
     let error = late.unwrap_err();
     assert_eq!((error.code(), error.operation()), (ErrorCode::E011, Some(Operation::Get)));
@@ -210,7 +206,7 @@ async fn the_time_limit_is_ours_and_not_the_shorter_one_of_the_driver() {
     }
     // Another backend's time limit tells that the driver's half a second is over.
     let silent = RedisServer::start();
-    let clock = builder(&silent.url()).with_command_timeout(Duration::from_millis(700)).build().unwrap();
+    let clock = builder(&silent.url()).command_timeout(Duration::from_millis(700)).build().unwrap();
     clock.connect().await.unwrap();
     silent.pause();
     assert_eq!(clock.get(&key("k")).await.unwrap_err().code(), ErrorCode::E011);
@@ -222,8 +218,8 @@ async fn the_time_limit_is_ours_and_not_the_shorter_one_of_the_driver() {
 async fn a_stalled_server_is_a_time_out_and_found_again() {
     let server = RedisServer::start();
     let redis = builder(&server.url())
-        .with_connect_timeout(Duration::from_millis(100))
-        .with_command_timeout(Duration::from_millis(100))
+        .connect_timeout(Duration::from_millis(100))
+        .command_timeout(Duration::from_millis(100))
         .build()
         .unwrap();
     succeeds(&redis).await;
@@ -299,7 +295,7 @@ async fn more_connections_are_opened_when_those_there_are_are_busy() {
     let server = RedisServer::start();
     let mut raw = raw(&server).await;
     let before = connections(&mut raw).await;
-    let redis = builder(&server.url()).with_connections(3).build().unwrap();
+    let redis = builder(&server.url()).connections(3).build().unwrap();
     redis.connect().await.unwrap();
     // While the server stands still, commands pile up.
     server.pause();

@@ -144,7 +144,7 @@ fn a_backend_is_made_without_io_and_refuses_what_cannot_be() {
     assert!(RedisBackend::from_url("redis://no-such-host.invalid").is_ok());
     assert_eq!(code(RedisBackend::from_url("rediss://localhost")), ErrorCode::E044);
     assert_eq!(code(RedisBackend::builder().build()), ErrorCode::E044);
-    assert_eq!(code(builder("redis://localhost").with_connections(0).build()), ErrorCode::E044);
+    assert_eq!(code(builder("redis://localhost").connections(0).build()), ErrorCode::E044);
     assert_eq!(code(RedisBackend::from_env(|_| None)), ErrorCode::E040);
     let bad = |name: &str| (name == "REDIS_URL").then(|| "redis://:hunter2@".into());
     assert_eq!(code(RedisBackend::from_env(bad)), ErrorCode::E041);

@@ -20,20 +20,20 @@ pub struct MemoryBackendBuilder {
 
 impl MemoryBackendBuilder {
     /// Reads the time from `clock`. Default: [`SystemClock::precise`].
-    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
-        Self { clock: Some(clock), ..self }
+    pub fn clock(self, clock: impl Clock) -> Self {
+        Self { clock: Some(Arc::new(clock)), ..self }
     }
 
     /// Lets the entries weigh at most `bytes` together: each its key, its value and 200 bytes for its place. Where a new
     /// one needs room, first those go that have ended, then those that were written longest ago. Default: no limit.
     ///
     /// A single value is then limited to what fits under the longest key: 450 bytes less than `bytes`.
-    pub fn with_capacity(self, bytes: usize) -> Self {
+    pub fn capacity(self, bytes: usize) -> Self {
         Self { capacity: Some(bytes), ..self }
     }
 
     /// Refuses values of more than `bytes` with E022. Default: no limit but that of the capacity.
-    pub fn with_max_value(self, bytes: usize) -> Self {
+    pub fn max_value(self, bytes: usize) -> Self {
         Self { max_value: Some(bytes), ..self }
     }
 

@@ -19,7 +19,7 @@ pub(crate) fn backend(server: &RedisServer) -> RedisBackend {
 
 /// Limits that a slow machine does not reach.
 pub(crate) fn builder(url: &str) -> RedisBuilder {
-    RedisBackend::builder().with_url(url).with_connect_timeout(PATIENCE).with_command_timeout(PATIENCE)
+    RedisBackend::builder().url(url).connect_timeout(PATIENCE).command_timeout(PATIENCE)
 }
 
 pub(crate) fn key(text: impl AsRef<str>) -> Key {
