@@ -2,6 +2,7 @@
 
 mod flight;
 mod pulse;
+mod visit;
 mod wait_graph;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use hashbrown::hash_map::EntryRef;
 use smallvec::SmallVec;
 
 pub(crate) use self::flight::{Flight, FlightId, Landing, Waited, Waiter};
+pub(crate) use self::visit::{ClearVisit, Store, Visit, WriteVisit};
 pub(crate) use self::wait_graph::WaitGraph;
 use super::l1::{L1, Leaving, Slot};
 use super::local_key::LocalKey;
@@ -144,7 +146,7 @@ impl<T: Send + Sync + 'static> Traffic<T> {
         let visit = self.visitor(key, busy.epoch);
         drop(shard);
         drop(left);
-        WriteVisit { visit, settled: false }
+        WriteVisit::new(visit)
     }
 
     /// Begins to take away everything of `place`: no copy of what was read before is kept or served from here on, nor after
@@ -152,7 +154,7 @@ impl<T: Send + Sync + 'static> Traffic<T> {
     pub(crate) fn begin_clear(self: &Arc<Self>, place: &Arc<Place>) -> ClearVisit<T> {
         self.clears.lock().push(Arc::clone(place));
         self.all_changed(place);
-        ClearVisit { traffic: Arc::clone(self), place: Arc::clone(place) }
+        ClearVisit::new(self, place)
     }
 
     /// Takes note that somebody else changed `key`.
@@ -211,142 +213,6 @@ impl<T> Traffic<T> {
 impl<T> fmt::Debug for Traffic<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Traffic").finish_non_exhaustive()
-    }
-}
-
-/// Somebody who reads a key and noted its epoch.
-pub(crate) struct Visit<T: Send + Sync + 'static> {
-    traffic: Arc<Traffic<T>>,
-    key: LocalKey,
-    epoch: u64,
-}
-
-impl<T: Send + Sync + 'static> Visit<T> {
-    /// Whether nobody has written the key since.
-    pub(crate) fn is_current(&self) -> bool {
-        self.traffic.shard(&self.key).lock().get(&self.key).is_some_and(|busy| busy.epoch == self.epoch)
-    }
-
-    /// Begins to store in the backend what was found out since: `None` if the key was written meanwhile. If it is written before
-    /// the answer is dropped, the backend is [in doubt](Traffic::doubts) until then.
-    pub(crate) fn store(&self) -> Option<Store<T>> {
-        self.store_if(|_| true)
-    }
-
-    fn store_if(&self, fits: impl FnOnce(&Busy<T>) -> bool) -> Option<Store<T>> {
-        let mut shard = self.traffic.shard(&self.key).lock();
-        let busy = shard.get_mut(&self.key).filter(|busy| busy.epoch == self.epoch && fits(busy))?;
-        busy.visitors += 1;
-        busy.stores.push(self.epoch);
-        drop(shard);
-        Some(Store(self.traffic.visitor(&self.key, self.epoch)))
-    }
-
-    /// Keeps `slot` in L1 unless the key was written since. Says whether it was not.
-    pub(crate) fn keep(&self, slot: Slot) -> bool {
-        let shard = self.traffic.shard(&self.key).lock();
-        let current = shard.get(&self.key).is_some_and(|busy| busy.epoch == self.epoch);
-        let leaving =
-            if current { self.traffic.l1.insert(self.key.clone(), slot) } else { [slot].into_iter().collect() };
-        drop(shard);
-        drop(leaving);
-        current
-    }
-}
-
-impl<T: Send + Sync + 'static> Drop for Visit<T> {
-    fn drop(&mut self) {
-        let mut shard = self.traffic.shard(&self.key).lock();
-        let Some(busy) = shard.get_mut(&self.key) else { return };
-        busy.visitors -= 1;
-        if busy.visitors == 0 {
-            let gone = shard.remove(&self.key);
-            // A burst of keys must not hold its memory for ever.
-            if shard.is_empty() && shard.capacity() > ROOMY {
-                shard.shrink_to(ROOMY);
-            }
-            drop(shard);
-            drop(gone);
-        }
-    }
-}
-
-/// A store in the backend that is on its way: [`Visit::store`].
-pub(crate) struct Store<T: Send + Sync + 'static>(Visit<T>);
-
-impl<T: Send + Sync + 'static> Drop for Store<T> {
-    fn drop(&mut self) {
-        let Visit { traffic, key, epoch } = &self.0;
-        let mut shard = traffic.shard(key).lock();
-        if let Some(busy) = shard.get_mut(key)
-            && let Some(at) = busy.stores.iter().position(|began| began == epoch)
-        {
-            busy.stores.swap_remove(at);
-        }
-    }
-}
-
-/// Somebody who writes a key. Dropped without [`commit`](Self::commit), its outcome is unknown, and no copy stays.
-pub(crate) struct WriteVisit<T: Send + Sync + 'static> {
-    visit: Visit<T>,
-    settled: bool,
-}
-
-impl<T: Send + Sync + 'static> WriteVisit<T> {
-    /// Begins to store what was read since the write began: [`Visit::store`]. `None` also if another write is under way: what was
-    /// read may be older.
-    pub(crate) fn store(&self) -> Option<Store<T>> {
-        let Visit { traffic, key, .. } = &self.visit;
-        let is_cleared = || traffic.clears.lock().iter().any(|place| place.covers(key));
-        self.visit.store_if(|busy| busy.writers == 1 && !is_cleared())
-    }
-
-    /// The write was acknowledged. Its value is kept in L1, unless another write came between: which of them is the later one
-    /// only the backend knows. Says whether none did.
-    pub(crate) fn commit(mut self, slot: Option<Slot>) -> bool {
-        self.settle(slot)
-    }
-
-    fn settle(&mut self, slot: Option<Slot>) -> bool {
-        self.settled = true;
-        let Visit { traffic, key, epoch } = &self.visit;
-        let mut shard = traffic.shard(key).lock();
-        let Some(busy) = shard.get_mut(key) else { return false };
-        let alone = busy.epoch == *epoch;
-        busy.epoch += 1;
-        busy.writers -= 1;
-        let flight = busy.flight.take();
-        let (old, leaving) = match slot {
-            Some(slot) if alone => (None, traffic.l1.insert(key.clone(), slot)),
-            slot => (traffic.l1.remove(key), slot.into_iter().collect()),
-        };
-        drop(shard);
-        drop((flight, old, leaving));
-        alone
-    }
-}
-
-impl<T: Send + Sync + 'static> Drop for WriteVisit<T> {
-    fn drop(&mut self) {
-        if !self.settled {
-            self.settle(None);
-        }
-    }
-}
-
-/// Somebody who takes everything of a place away. However that ends, some of it may be gone.
-pub(crate) struct ClearVisit<T> {
-    traffic: Arc<Traffic<T>>,
-    place: Arc<Place>,
-}
-
-impl<T> Drop for ClearVisit<T> {
-    fn drop(&mut self) {
-        self.traffic.all_changed(&self.place);
-        let mut clears = self.traffic.clears.lock();
-        if let Some(at) = clears.iter().position(|place| Arc::ptr_eq(place, &self.place)) {
-            clears.swap_remove(at);
-        }
     }
 }
 
