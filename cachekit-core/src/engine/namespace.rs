@@ -134,7 +134,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
 
     #[inline]
     pub(crate) fn now(&self) -> Moment {
-        self.engine.clock.now()
+        self.engine.now()
     }
 
     pub(crate) fn wall(&self) -> UnixTime {

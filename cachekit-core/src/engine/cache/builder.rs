@@ -112,12 +112,19 @@ impl<F> CacheBuilder<F> {
         let max_value = self.backend.as_ref().and_then(|backend| backend.limits().max_value).unwrap_or(usize::MAX);
         // Not one of the atomics that are explored: the numbers only have to differ.
         static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
-        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let (clock, system_clock) = match self.clock {
+            Some(clock) => (clock, None),
+            None => {
+                let clock = SystemClock::new();
+                (Arc::new(clock.clone()) as Arc<dyn Clock>, Some(clock))
+            }
+        };
         Ok(Cache::from_engine(Engine {
             id: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
             l1: Arc::new(L1::new(self.l1_bytes)),
             lag: clock.granularity(),
             clock,
+            system_clock,
             entropy: self.entropy.unwrap_or_else(|| Arc::new(SystemEntropy)),
             defaults: self.settings,
             max_value: self.max_value.min(max_value),
