@@ -28,8 +28,8 @@ pub enum Role {
 }
 
 impl<'a> Candidate<'a> {
-    /// `work` takes the number of its thread and how many operations to do, and returns how long they took: what it sets
-    /// up around them is its own affair.
+    /// `work` takes the number of its thread and how many operations to do, and returns how long they took: what it
+    /// sets up around them is its own affair.
     pub fn new(name: &'static str, role: Role, work: impl Fn(usize, u64) -> Duration + Sync + 'a) -> Self {
         Candidate { name, role, work: Box::new(work) }
     }

@@ -1,8 +1,8 @@
 //! What does a hit in process memory cost, once its value is typed?
 //!
 //! - The floor is the bare map that such a cache must look into: quick_cache, which hands out an `Arc`.
-//! - Every candidate gives the whole value to its caller: an `Arc` where the candidate keeps decoded values, else a value
-//!   decoded for that call. The caller reads one field and drops it; dropping is part of the price.
+//! - Every candidate gives the whole value to its caller: an `Arc` where the candidate keeps decoded values, else a
+//!   value decoded for that call. The caller reads one field and drops it; dropping is part of the price.
 //! - Peers whose keys are strings get strings made beforehand. Ours are made of the number, as a caller would have it.
 
 mod ours;

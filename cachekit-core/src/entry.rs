@@ -1,8 +1,8 @@
 //! The native layout of a stored entry: a versioned [`Header`], the payload, a checksum.
 //!
 //! What a backend stores for a namespace in the native layout is made by [`Header::encode`] and read by
-//! [`Header::decode`]. The bytes are described one by one in `docs/entry-layout.md` and pinned by golden vectors: a later
-//! release may add to them, and never changes what is there.
+//! [`Header::decode`]. The bytes are described one by one in `docs/entry-layout.md` and pinned by golden vectors: a
+//! later release may add to them, and never changes what is there.
 
 mod layout;
 mod undecodable;
@@ -18,14 +18,14 @@ use crate::{Error, ErrorCode, Key, Result, UnixTime};
 /// What stands before the payload of a stored entry.
 ///
 /// # Times
-/// They are kept in milliseconds as 48-bit numbers. An end after the year 10889 is stored as "never". The end of freshness
-/// is never after the end of life: a later one is stored as the end of life.
+/// They are kept in milliseconds as 48-bit numbers. An end after the year 10889 is stored as "never". The end of
+/// freshness is never after the end of life: a later one is stored as the end of life.
 ///
 /// # Trust
 /// A decoded header of a [checksummed](Protection::Checksum) entry is what was written, barring malice. That of an
 /// [encrypted](Protection::Encrypted) entry is a claim until the payload has been opened with
-/// [`EntryView::header_bytes`] as authenticated data. In particular, who expects encryption refuses an entry whose header
-/// says there is none.
+/// [`EntryView::header_bytes`] as authenticated data. In particular, who expects encryption refuses an entry whose
+/// header says there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Header {

@@ -26,12 +26,13 @@ use crate::{
 /// Keeps entries in the memory of this process, and has every ability.
 ///
 /// It is the reference for the contracts of [`Backend`], [`Fenced`](crate::Fenced), [`Expiring`](crate::Expiring),
-/// [`Clearable`](crate::Clearable), [`Watchable`](crate::Watchable) and [`Counting`](crate::Counting): exact in each clause,
-/// and by a clock that tests [move by hand](crate::ManualClock).
+/// [`Clearable`](crate::Clearable), [`Watchable`](crate::Watchable) and [`Counting`](crate::Counting): exact in each
+/// clause, and by a clock that tests [move by hand](crate::ManualClock).
 ///
 /// # Handles
-/// A clone is the same handle. [`connect`](Self::connect) gives another one to the same entries, as another process would
-/// have it: watches tell what is changed through other handles. The entries go when the last handle and the last watch do.
+/// A clone is the same handle. [`connect`](Self::connect) gives another one to the same entries, as another process
+/// would have it: watches tell what is changed through other handles. The entries go when the last handle and the last
+/// watch do.
 ///
 /// # Limits
 /// - Times to live are exact to the millisecond, rounded up; more than 500 years count as never. With a clock that

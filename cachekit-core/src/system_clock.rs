@@ -7,9 +7,9 @@ use crate::{Clock, Moment, UnixTime};
 /// Tells the time of the operating system: as cheaply as it can be had, or [precisely](Self::precise).
 ///
 /// On Linux and Android the monotonic time is `CLOCK_MONOTONIC_COARSE`, which the kernel writes down at every tick and
-/// which costs a memory read: 2.7 ns on a 2-core Xeon VM, where `Instant::now` costs 20 ns, `coarsetime` 5.4 ns (the same
-/// clock, without its granularity) and `quanta` 10.9 ns after 0.6 ms of calibration. Elsewhere it is
-/// [`Instant`], which does not lag.
+/// which costs a memory read: 2.7 ns on a 2-core Xeon VM, where `Instant::now` costs 20 ns, `coarsetime` 5.4 ns (the
+/// same clock, without its granularity) and `quanta` 10.9 ns after 0.6 ms of calibration. Elsewhere it is [`Instant`],
+/// which does not lag.
 ///
 /// Each clock counts from a start of its own: do not compare the moments of two.
 #[derive(Clone, Debug)]
@@ -27,8 +27,8 @@ enum Source {
 }
 
 impl SystemClock {
-    /// The cheapest clock there is, with a stated [granularity](Clock::granularity): three of the kernel's ticks on Linux
-    /// and Android (12 ms at 250 ticks a second), zero elsewhere.
+    /// The cheapest clock there is, with a stated [granularity](Clock::granularity): three of the kernel's ticks on
+    /// Linux and Android (12 ms at 250 ticks a second), zero elsewhere.
     #[must_use]
     pub fn new() -> Self {
         #[cfg(any(target_os = "linux", target_os = "android"))]

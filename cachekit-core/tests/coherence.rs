@@ -1,4 +1,5 @@
-//! What is served agrees with what was written: own writes, writes during loads, repairs, and values that cannot be kept.
+//! What is served agrees with what was written: own writes, writes during loads, repairs, and values that cannot be
+//! kept.
 
 #![cfg(not(feature = "_shuttle"))] // a real runtime
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the answer")]

@@ -102,8 +102,8 @@ fn every_flipped_bit_is_refused() {
     }
 }
 
-/// The cipher decides about these; no flip may change what is authenticated without changing the bytes that it sees, nor
-/// turn an encrypted entry into a plain one.
+/// The cipher decides about these; no flip may change what is authenticated without changing the bytes that it sees,
+/// nor turn an encrypted entry into a plain one.
 #[test]
 fn every_flipped_bit_of_an_encrypted_entry_is_seen_by_the_cipher() {
     for fingerprint in [None, Some([7; 16])] {

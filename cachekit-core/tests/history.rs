@@ -1,8 +1,9 @@
 //! Histories: random operations of many callers in random schedules, each answer checked against what it may be.
 //!
-//! A value is a number that is made once and tells its tenant and its key. It is fixed at a moment (a loader fixes it when it begins, and
-//! then takes its time), and a write that begins later and is acknowledged makes it obsolete. So a look-up that begins after that
-//! must not see it: in the process that wrote at once, in another one within the published bound.
+//! A value is a number that is made once and tells its tenant and its key. It is fixed at a moment (a loader fixes it
+//! when it begins, and then takes its time), and a write that begins later and is acknowledged makes it obsolete. So a
+//! look-up that begins after that must not see it: in the process that wrote at once, in another one within the
+//! published bound.
 
 #![cfg(not(feature = "_shuttle"))] // a real runtime
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
@@ -375,7 +376,8 @@ impl World {
             }
             What::Pass => self.clock.advance(Duration::from_millis(number * 400)),
             What::Audit => {
-                // Without fences and with writes under way, what the backend has is nobody's promise until they are settled.
+                // Without fences and with writes under way, what the backend has is nobody's promise until they are
+                // settled.
                 if self.rules.fenced {
                     let value = self.auditors[spot.0].get(spot.1).await.unwrap();
                     self.saw(None, spot, at, value.as_deref().copied(), Duration::ZERO);

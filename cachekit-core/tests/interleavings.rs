@@ -1,7 +1,9 @@
-//! Interleavings of threads, explored by shuttle: `cargo test -p cachekit-core --features _shuttle --test interleavings`.
+//! Interleavings of threads, explored by shuttle: `cargo test -p cachekit-core --features _shuttle --test
+//! interleavings`.
 //!
-//! Values stay in L1, or go to a backend that lets others run before and after each step, so that nothing needs a runtime or its
-//! timers: waiters then wait without a time limit, and a lost wake-up is a deadlock, which shuttle reports.
+//! Values stay in L1, or go to a backend that lets others run before and after each step, so that nothing needs a
+//! runtime or its timers: waiters then wait without a time limit, and a lost wake-up is a deadlock, which shuttle
+//! reports.
 
 #![cfg(feature = "_shuttle")]
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the answer")]

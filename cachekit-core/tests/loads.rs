@@ -272,7 +272,8 @@ async fn what_is_known_not_to_be_is_remembered_for_a_time_of_its_own() {
         clock.advance(SECOND);
         nobody(&there).await;
         assert_eq!(runs.count(), 2);
-        // Who wants a value is not content with the knowledge that there was none, and the next one gets it from the backend.
+        // Who wants a value is not content with the knowledge that there was none, and the next one gets it from the
+        // backend.
         let one = there.get_or_load("nobody", || async { Ok::<u64, Infallible>(1) });
         assert_eq!(*one.await.unwrap(), 1);
         assert_eq!(open().get("nobody").await.unwrap().as_deref(), Some(&1), "fenced: {fenced}");
@@ -587,7 +588,8 @@ async fn processes_load_one_after_the_other_where_there_are_fences() {
     assert_eq!((*one.unwrap(), *other.unwrap()), (42, 42));
     assert_eq!(runs.count(), 1);
 
-    // Not longer than the `lock_timeout`; what is then loaded is not stored over what the holder of the fence will store.
+    // Not longer than the `lock_timeout`; what is then loaded is not stored over what the holder of the fence will
+    // store.
     let impatient = over(&backend).namespace::<u64>("numbers").lock_timeout(SECOND).open().unwrap();
     let began = Instant::now();
     let slow = here.get_or_load("slow", || runs.value(20 * SECOND, 1));

@@ -1,5 +1,5 @@
-//! Weaknesses that were found in others, shown absent. More of them stand where they belong: `p4_…` and `p12_…` among the loads,
-//! `p13_…` among the coherence tests.
+//! Weaknesses that were found in others, shown absent. More of them stand where they belong: `p4_…` and `p12_…` among
+//! the loads, `p13_…` among the coherence tests.
 
 #![cfg(not(feature = "_shuttle"))] // a real runtime
 

@@ -127,7 +127,8 @@ impl<'a> Cached<'a> {
             None => quote! { ::core::option::Option::None },
         };
         let (namespace, name) = (text(&self.options.namespace), text(&self.options.name));
-        // In a namespace of the user's own, other functions may live: without a key of the user's own, the name parts them.
+        // In a namespace of the user's own, other functions may live: without a key of the user's own, the name parts
+        // them.
         let named = self.options.namespace.is_some() && self.options.key.is_none();
         let ttl = ttl.unwrap_or(Ttl::For(DEFAULT_TTL)).expand(krate);
         let none_ttl = match none_ttl {

@@ -64,8 +64,8 @@ pub fn derive_into_key(input: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
-/// However many callers ask for one key at once, the body runs once. It runs inside its caller, so that it may borrow and sees
-/// task-locals and spans. Whatever the trouble with the cache, it runs and its value arrives.
+/// However many callers ask for one key at once, the body runs once. It runs inside its caller, so that it may borrow
+/// and sees task-locals and spans. Whatever the trouble with the cache, it runs and its value arrives.
 ///
 /// # What is returned
 /// `T`, `Arc<T>`, `Option<T>`, `Option<Arc<T>>`, or a `Result` of any of these, decided by how the type is written
@@ -75,26 +75,27 @@ pub fn derive_into_key(input: TokenStream) -> TokenStream {
 /// - `Err` is never cached.
 ///
 /// # Who gets an error
-/// Those who waited for the same load get it, too: an error that is `Clone`, `std::io::Error`, `Box<dyn Error + Send + Sync>`,
-/// and `anyhow::Error` with the feature `anyhow` (of the last three a copy that reads the same and cannot be downcast). For other
-/// errors say how with `shared_error`; else those who waited run the body themselves, at once.
+/// Those who waited for the same load get it, too: an error that is `Clone`, `std::io::Error`, `Box<dyn Error + Send +
+/// Sync>`, and `anyhow::Error` with the feature `anyhow` (of the last three a copy that reads the same and cannot be
+/// downcast). For other errors say how with `shared_error`; else those who waited run the body themselves, at once.
 ///
-/// A panic goes on in its caller. Those who waited get E035 if the error is `From<cachekit::Error>`, and panic otherwise.
+/// A panic goes on in its caller. Those who waited get E035 if the error is `From<cachekit::Error>`, and panic
+/// otherwise.
 ///
 /// # The key
-/// All arguments that are not skipped, in order, each an `cachekit::IntoKey`. With `key` instead: what
-/// its placeholders name (`{id}`, `{user.id}`, `{self.region}`), and the text between them, cut at `:`, as parts of its own. So
-/// `key = "user:{id}:{lang}"` makes the parts `user`, the id and the language. Values are escaped and never run into their
+/// All arguments that are not skipped, in order, each an `cachekit::IntoKey`. With `key` instead: what its placeholders
+/// name (`{id}`, `{user.id}`, `{self.region}`), and the text between them, cut at `:`, as parts of its own. So `key =
+/// "user:{id}:{lang}"` makes the parts `user`, the id and the language. Values are escaped and never run into their
 /// neighbours: two calls share an entry only if all their values are equal.
 ///
 /// `self` is never part of a key unless a placeholder names it.
 ///
 /// # The namespace
-/// The path of the function, as in `my_app.users.find_user`, the type of a method included (what is no plain path, and what is
-/// longer than 64 bytes, ends in a digest). So no two functions meet; should two claim one path or `name` all the same, the second
-/// runs uncached and says so in an error event. With `namespace` alone, the key begins with that path, or
-/// with the `name`. With `namespace` and `key` the entry is exactly what they say: functions that give the same share entries, and
-/// `cache.namespace::<T>("users")` reaches them.
+/// The path of the function, as in `my_app.users.find_user`, the type of a method included (what is no plain path, and
+/// what is longer than 64 bytes, ends in a digest). So no two functions meet; should two claim one path or `name` all
+/// the same, the second runs uncached and says so in an error event. With `namespace` alone, the key begins with that
+/// path, or with the `name`. With `namespace` and `key` the entry is exactly what they say: functions that give the
+/// same share entries, and `cache.namespace::<T>("users")` reaches them.
 ///
 /// # Options
 /// | option | what it says |
@@ -114,8 +115,8 @@ pub fn derive_into_key(input: TokenStream) -> TokenStream {
 /// | `crate = "path"` | Where `cachekit` is, if not at `::cachekit`. |
 ///
 /// # On methods of traits
-/// With `#[async_trait]` put `#[cache]` on the method in the `impl`. Functions that return `Pin<Box<dyn Future<Output = ..>>>`
-/// by hand are cached, too.
+/// With `#[async_trait]` put `#[cache]` on the method in the `impl`. Functions that return `Pin<Box<dyn Future<Output =
+/// ..>>>` by hand are cached, too.
 #[proc_macro_attribute]
 pub fn cache(options: TokenStream, item: TokenStream) -> TokenStream {
     cache::expand(options.into(), item.into()).into()

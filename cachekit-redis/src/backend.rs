@@ -20,20 +20,21 @@ use cachekit_core::{
 
 /// Entries on a Redis server. Clones are handles to the same connections.
 ///
-/// Making one does no I/O: connections are opened when first needed, on the tokio runtime of the call that needs them, and
-/// replaced when they die. [`connect`](Self::connect) and [`health`](Backend::health) look whether the server is there.
+/// Making one does no I/O: connections are opened when first needed, on the tokio runtime of the call that needs them,
+/// and replaced when they die. [`connect`](Self::connect) and [`health`](Backend::health) look whether the server is
+/// there.
 ///
 /// # Limits
 /// A call waits at most [`connect_timeout`](RedisConfig::connect_timeout) for a connection, where there is none, and
-/// [`command_timeout`](RedisConfig::command_timeout) for the answer. Batches go in pieces of up to 1,000 keys or 16 MiB, each
-/// with that time; after a piece that got no answer the rest is not tried.
+/// [`command_timeout`](RedisConfig::command_timeout) for the answer. Batches go in pieces of up to 1,000 keys or 16
+/// MiB, each with that time; after a piece that got no answer the rest is not tried.
 ///
-/// A value is at most 512 MiB, a time to live at most 146 million years, told in milliseconds. `get` does not say how long an
-/// entry still lives ([`Remaining::Unknown`]): that would be a second command. [`Expiring::remaining`] does.
+/// A value is at most 512 MiB, a time to live at most 146 million years, told in milliseconds. `get` does not say how
+/// long an entry still lives ([`Remaining::Unknown`]): that would be a second command. [`Expiring::remaining`] does.
 ///
 /// # Errors
-/// - E010 not reachable, name not resolved, connection broken (what was sent may still have been done), not Redis. While the
-///   server is down, calls fail with it at once, until the next attempt is due: at most half a second.
+/// - E010 not reachable, name not resolved, connection broken (what was sent may still have been done), not Redis.
+///   While the server is down, calls fail with it at once, until the next attempt is due: at most half a second.
 /// - E011 not connected, or no answer, in time. What was sent may still be done.
 /// - E013 user or password refused, or not permitted to do so.
 /// - E014 the server is loading, a replica, out of memory, has too many clients, or the like.
@@ -189,7 +190,8 @@ impl Backend for RedisBackend {
         self.delete_in_pieces(keys).await
     }
 
-    /// Asks with PING, and with INFO for the version, the role and the use of memory. Without them if the user may not INFO.
+    /// Asks with PING, and with INFO for the version, the role and the use of memory. Without them if the user may not
+    /// INFO.
     async fn health(&self) -> Result<Health> {
         let look = async {
             self.ask(&redis::cmd("PING"), done).await?;

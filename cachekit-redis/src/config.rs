@@ -16,13 +16,14 @@ use cachekit_core::{Error, ErrorCode, Result};
 pub struct RedisConfig {
     /// The server, the database and the credentials.
     pub url: RedisUrl,
-    /// How long making a connection may take: resolving the name, connecting, authenticating. 5 s by default, from 1 ms to
-    /// a day.
+    /// How long making a connection may take: resolving the name, connecting, authenticating. 5 s by default, from 1 ms
+    /// to a day.
     pub connect_timeout: Duration,
-    /// How long one command may take, from handing it over to having the whole answer. 5 s by default, from 1 ms to a day.
+    /// How long one command may take, from handing it over to having the whole answer. 5 s by default, from 1 ms to a
+    /// day.
     pub command_timeout: Duration,
-    /// How many connections may be open at once. 4 by default, from 1 to 1,024. Each carries any number of commands at a
-    /// time; a further one is opened only when those that are open are busy.
+    /// How many connections may be open at once. 4 by default, from 1 to 1,024. Each carries any number of commands at
+    /// a time; a further one is opened only when those that are open are busy.
     pub connections: usize,
 }
 

@@ -16,8 +16,8 @@ use cachekit_core::{Error, ErrorCode, Result};
 
 /// One multiplexed connection: any number of callers, answers matched to commands by their order.
 ///
-/// A call that is dropped leaves its answer to be thrown away, so the order holds. Once the order is in doubt, the driver's task
-/// ends, and with it everything that was in flight.
+/// A call that is dropped leaves its answer to be thrown away, so the order holds. Once the order is in doubt, the
+/// driver's task ends, and with it everything that was in flight.
 pub(crate) struct Connection {
     commands: MultiplexedConnection,
     driver: AbortHandle,
@@ -86,7 +86,8 @@ impl Lease {
         &self.0
     }
 
-    /// Sends one command. An error leaves the state of the connection unknown; one that the server answers with is a value.
+    /// Sends one command. An error leaves the state of the connection unknown; one that the server answers with is a
+    /// value.
     pub(crate) async fn send(&self, command: &Cmd) -> std::result::Result<Value, RedisError> {
         self.0.commands.clone().send_packed_command(command).await
     }

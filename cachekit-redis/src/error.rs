@@ -10,8 +10,8 @@ use redis::{ErrorKind, RedisError, ServerError, Value};
 
 /// Makes the error of something that went wrong between us and the server at `address`, within the time `limit`.
 ///
-/// What the server wrote is not taken over: it may quote commands, and with them keys, values and users. The word in capitals
-/// that it begins with is.
+/// What the server wrote is not taken over: it may quote commands, and with them keys, values and users. The word in
+/// capitals that it begins with is.
 pub(crate) fn from_driver(error: &RedisError, address: &str, limit: Duration) -> Error {
     match error.kind() {
         _ if error.is_timeout() => timed_out(&format!("{address} did not answer"), limit),

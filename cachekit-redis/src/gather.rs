@@ -8,9 +8,10 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Waits one turn of the runtime before it writes, if many callers are about, so that those that are ready to send can add
-/// their commands: one packet then carries what would have been many. This does what Nagle's algorithm does, without its wait
-/// for an acknowledgement, so that the socket can have it off. For few callers the turn costs more than it saves.
+/// Waits one turn of the runtime before it writes, if many callers are about, so that those that are ready to send can
+/// add their commands: one packet then carries what would have been many. This does what Nagle's algorithm does,
+/// without its wait for an acknowledgement, so that the socket can have it off. For few callers the turn costs more
+/// than it saves.
 pub(crate) struct Gather<S> {
     stream: S,
     callers: Arc<AtomicUsize>,

@@ -13,11 +13,13 @@ use cachekit_core::{Error, ErrorCode, Result};
 
 /// The connections to one server: a fixed number of lanes, each with a connection or vacant.
 ///
-/// - A call takes the first connection that is not busy, else the least busy one; then a vacant lane is opened meanwhile.
-/// - Only where there is none does a call wait. One attempt to connect runs at a time, in a task of its own, so that a call
-///   that is dropped does not cut it off. All who need a connection wait for it, up to the time limit for connecting.
-/// - After a failed attempt calls fail at once until the next attempt is due: 50 ms later, twice that each time, up to half a
-///   second. Who waits for an attempt that follows a failed one waits no longer than half a second.
+/// - A call takes the first connection that is not busy, else the least busy one; then a vacant lane is opened
+///   meanwhile.
+/// - Only where there is none does a call wait. One attempt to connect runs at a time, in a task of its own, so that a
+///   call that is dropped does not cut it off. All who need a connection wait for it, up to the time limit for
+///   connecting.
+/// - After a failed attempt calls fail at once until the next attempt is due: 50 ms later, twice that each time, up to
+///   half a second. Who waits for an attempt that follows a failed one waits no longer than half a second.
 /// - A connection that dies, or over which something went wrong that leaves its state in doubt, is not used again.
 pub(crate) struct Lanes {
     config: RedisConfig,

@@ -397,7 +397,8 @@ struct Fake {
 }
 
 impl Fake {
-    /// Serves each connection with `serve`, which is told how many came before. A connection lasts until `serve` drops it.
+    /// Serves each connection with `serve`, which is told how many came before. A connection lasts until `serve` drops
+    /// it.
     async fn start<F>(serve: impl Fn(TcpStream, usize) -> F + Send + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,

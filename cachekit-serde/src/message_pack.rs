@@ -13,8 +13,8 @@ use self::guard::{Guarded, State};
 
 /// MessagePack with named fields.
 ///
-/// Structs are maps from field name to value, so fields may be added (with `#[serde(default)]`), removed and reordered, and
-/// `skip_serializing_if` works. Enums are the variant's name, or a map of one entry from the name to the content.
+/// Structs are maps from field name to value, so fields may be added (with `#[serde(default)]`), removed and reordered,
+/// and `skip_serializing_if` works. Enums are the variant's name, or a map of one entry from the name to the content.
 ///
 /// ```
 /// use cachekit_core::Serializer;
@@ -28,26 +28,27 @@ use self::guard::{Guarded, State};
 /// ```
 ///
 /// # What a type may hold
-/// 1. Arrays and maps nest at most 100 deep, and steps of any kind (also `Some` and newtypes) at most 400: E020 beyond that
-///    when writing, E021 when reading.
-/// 2. `Some` of something that is itself written as nil (`Some(None)`, `Some(())`, `Some(Value::Null)`) is E020: it would
-///    come back as `None`.
-/// 3. `i128` and `u128` are written as numbers where 64 bits are enough, and as 16 bytes, big-endian, beyond that. Inside
-///    `#[serde(untagged)]`, `#[serde(tag = ..)]` and flattened structs serde cannot read them back, whatever the format:
-///    keep them out of such types.
-/// 4. Types that differ for people and machines take their form for people: a UUID is its hyphenated text, an address as in
-///    `"192.0.2.1"`. It costs some bytes, is what other languages expect, and is the only form that serde reads back inside
-///    untagged, tagged and flattened types.
-/// 5. NaN, infinities, empty collections, `char`, `()`, and maps with keys of any type come back as they were. `Vec<u8>` is
-///    an array of numbers, up to twice as long as the binary that `serde_bytes` writes.
-/// 6. An untagged enum comes back as the first variant that fits, as everywhere in serde: order its variants accordingly.
-/// 7. A type that contains itself without anything in between being written, such as `struct Chain(Option<Box<Chain>>)`,
-///    must not be used: serde never finds its end when reading.
+/// 1. Arrays and maps nest at most 100 deep, and steps of any kind (also `Some` and newtypes) at most 400: E020 beyond
+///    that when writing, E021 when reading.
+/// 2. `Some` of something that is itself written as nil (`Some(None)`, `Some(())`, `Some(Value::Null)`) is E020: it
+///    would come back as `None`.
+/// 3. `i128` and `u128` are written as numbers where 64 bits are enough, and as 16 bytes, big-endian, beyond that.
+///    Inside `#[serde(untagged)]`, `#[serde(tag = ..)]` and flattened structs serde cannot read them back, whatever the
+///    format: keep them out of such types.
+/// 4. Types that differ for people and machines take their form for people: a UUID is its hyphenated text, an address
+///    as in `"192.0.2.1"`. It costs some bytes, is what other languages expect, and is the only form that serde reads
+///    back inside untagged, tagged and flattened types.
+/// 5. NaN, infinities, empty collections, `char`, `()`, and maps with keys of any type come back as they were.
+///    `Vec<u8>` is an array of numbers, up to twice as long as the binary that `serde_bytes` writes.
+/// 6. An untagged enum comes back as the first variant that fits, as everywhere in serde: order its variants
+///    accordingly.
+/// 7. A type that contains itself without anything in between being written, such as `struct
+///    Chain(Option<Box<Chain>>)`, must not be used: serde never finds its end when reading.
 ///
 /// # Errors
-/// E020 names the path of the offending field, such as `$.orders[3].note`; in maps, whose keys are data, it says `{key}` or
-/// `{value}`. E021 says where in the bytes, and what they may be instead. Neither shows data: of what a type says when it
-/// refuses, only what serde itself says is repeated, without values.
+/// E020 names the path of the offending field, such as `$.orders[3].note`; in maps, whose keys are data, it says
+/// `{key}` or `{value}`. E021 says where in the bytes, and what they may be instead. Neither shows data: of what a type
+/// says when it refuses, only what serde itself says is repeated, without values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MessagePack;
 

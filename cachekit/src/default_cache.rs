@@ -9,8 +9,8 @@ use crate::Cache;
 
 /// Makes `cache` the one that cached functions of this process use, unless they name another.
 ///
-/// Without it the first cached function that runs makes one from the environment. If that fails, cached functions run uncached, one error event says
-/// why, and [`status`] tells.
+/// Without it the first cached function that runs makes one from the environment. If that fails, cached functions run
+/// uncached, one error event says why, and [`status`] tells.
 ///
 /// # Errors
 /// E044 if the process has a cache already, installed or made from the environment: what was cached there

@@ -58,7 +58,8 @@ impl Environment {
         }
     }
 
-    /// Looks for names that were meant for CacheKit but are not read: E041 where that would be fatal, else a warning each.
+    /// Looks for names that were meant for CacheKit but are not read: E041 where that would be fatal, else a warning
+    /// each.
     pub(crate) fn check_names(&self) -> Result<()> {
         for name in self.0.keys().filter_map(|name| name.to_str()) {
             if let Some(rest) = name.strip_prefix("CACHE_") {

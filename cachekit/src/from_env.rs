@@ -33,19 +33,20 @@ impl CacheExt for Cache {
 /// A cache on its way, as the environment wants it: [`CacheExt::from_env`].
 ///
 /// # Which backend
-/// Exactly one of `CACHEKIT_API_KEY` and `CACHEKIT_REDIS_URL` chooses; else `REDIS_URL`, where the feature `redis` is on; else
-/// values live in L1 alone, which one information event says.
+/// Exactly one of `CACHEKIT_API_KEY` and `CACHEKIT_REDIS_URL` chooses; else `REDIS_URL`, where the feature `redis` is
+/// on; else values live in L1 alone, which one information event says.
 ///
 /// # What else is read
-/// `CACHEKIT_L1_MAX_SIZE_MB` (1 to 1,048,576; 100 if unset), `CACHEKIT_MAX_VALUE_SIZE` (bytes, above zero; 104,857,600 if unset), and
-/// what `RedisBackend::from_env` reads.
+/// `CACHEKIT_L1_MAX_SIZE_MB` (1 to 1,048,576; 100 if unset), `CACHEKIT_MAX_VALUE_SIZE` (bytes, above zero; 104,857,600
+/// if unset), and what `RedisBackend::from_env` reads.
 ///
 /// # Errors
-/// - E041 for a value that cannot be, and for `CACHE_REDIS_URL`, `CACHE_MASTER_KEY`, `CACHE_API_KEY`, `CACHE_API_URL`, whose prefix is wrong. Other
-///   names that look as if they were meant for CacheKit are a warning.
+/// - E041 for a value that cannot be, and for `CACHE_REDIS_URL`, `CACHE_MASTER_KEY`, `CACHE_API_KEY`, `CACHE_API_URL`,
+///   whose prefix is wrong. Other names that look as if they were meant for CacheKit are a warning.
 /// - E044 if what is chosen is not in this build.
 /// - E045 if two backends are chosen.
-/// - E004 if `CACHEKIT_MASTER_KEY` is set and [`plaintext`](Self::plaintext) was not asked for: nothing is stored in the clear by mistake.
+/// - E004 if `CACHEKIT_MASTER_KEY` is set and [`plaintext`](Self::plaintext) was not asked for: nothing is stored in
+///   the clear by mistake.
 ///
 /// No I/O: a server that is down now does not keep a program from starting.
 #[derive(Clone, Debug)]

@@ -1,4 +1,5 @@
-//! The cache of the process: installed once, told about, and set aside by a scope. One test, because there is one process.
+//! The cache of the process: installed once, told about, and set aside by a scope. One test, because there is one
+//! process.
 #![cfg(feature = "macros")]
 
 use std::sync::atomic::{AtomicU32, Ordering};

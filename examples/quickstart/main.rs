@@ -1,8 +1,8 @@
 //! The main job on real input: an expensive function over a source tree, cached.
 //!
-//! `cargo run --example quickstart [-- DIR]` reads every folder below DIR (by default the sources that cargo has fetched on this
-//! machine), cold and then warm, and then lets 500 callers ask for one cold folder at once. With `CACHEKIT_REDIS_URL` set,
-//! a second run finds the values of the first.
+//! `cargo run --example quickstart [-- DIR]` reads every folder below DIR (by default the sources that cargo has
+//! fetched on this machine), cold and then warm, and then lets 500 callers ask for one cold folder at once. With
+//! `CACHEKIT_REDIS_URL` set, a second run finds the values of the first.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that shows something")]
 
 mod folder;

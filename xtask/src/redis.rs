@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 
 /// Installs the package, and nothing but the program: no service runs afterwards, now or after the next start.
 ///
-/// Debian starts a service as it installs it, unless `policy-rc.d` forbids that. A policy that is there already belongs to
-/// the machine's owner and stays as it is.
+/// Debian starts a service as it installs it, unless `policy-rc.d` forbids that. A policy that is there already belongs
+/// to the machine's owner and stays as it is.
 const INSTALL: &str = r#"
 set -eu
 policy=/usr/sbin/policy-rc.d

@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use crate::{Entry, Key, KeyPrefix, Remaining, Result, SetOptions, Ttl};
 
-/// What a backend can do beyond [`Backend`](crate::Backend). What is absent is not offered: nothing fails at run time with
-/// "unsupported".
+/// What a backend can do beyond [`Backend`](crate::Backend). What is absent is not offered: nothing fails at run time
+/// with "unsupported".
 #[derive(Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct Abilities<'a> {
@@ -86,9 +86,10 @@ impl fmt::Debug for Abilities<'_> {
 
 /// One loader at a time per key, in all processes, and no late one overwrites what came after it.
 ///
-/// A fence is a lease on loading one key, held under a [`FenceToken`]. It does not keep anybody from reading or writing:
-/// it makes [`set_fenced`](Self::set_fenced) refuse where the lease is over. That is what protects; that only one holder
-/// works at a time merely saves work, and cannot be promised (a holder may be paused beyond its lease and not know).
+/// A fence is a lease on loading one key, held under a [`FenceToken`]. It does not keep anybody from reading or
+/// writing: it makes [`set_fenced`](Self::set_fenced) refuse where the lease is over. That is what protects; that only
+/// one holder works at a time merely saves work, and cannot be promised (a holder may be paused beyond its lease and
+/// not know).
 ///
 /// # Contract
 /// 1. While a fence is held, nobody else acquires it. Acquiring again with the same token succeeds and renews.
@@ -96,8 +97,8 @@ impl fmt::Debug for Abilities<'_> {
 /// 3. `renew` and `release` by a token that does not hold the fence do nothing and answer `false`.
 /// 4. `set_fenced` stores only if the token holds the fence in the very step that stores, and ends the fence; otherwise
 ///    nothing changes and the answer is `false`.
-/// 5. `set_and_revoke` and `delete_and_revoke` write and end whatever fence there is in one step, so that a load that began
-///    earlier cannot store. Plain `set` and `delete` leave fences alone.
+/// 5. `set_and_revoke` and `delete_and_revoke` write and end whatever fence there is in one step, so that a load that
+///    began earlier cannot store. Plain `set` and `delete` leave fences alone.
 /// 6. `acquire` reads the entry in the same step: a grant says what is stored at that moment.
 ///
 /// # Errors
@@ -195,8 +196,9 @@ pub trait Clearable: Send + Sync {
 /// Changes made through other handles are told.
 ///
 /// # Contract
-/// 1. Every change of an entry that `prefix` covers, made through another handle after `watch` returned (a set, a delete, a clear, an end
-///    by time or eviction need not be told), is told once or more, some time after it became visible.
+/// 1. Every change of an entry that `prefix` covers, made through another handle after `watch` returned (a set, a
+///    delete, a clear, an end by time or eviction need not be told), is told once or more, some time after it became
+///    visible.
 /// 2. Before anything may have been missed, or as soon as that is noticed, [`Change::SightLost`] is told: all
 ///    that was believed about the prefix is then in doubt. [`Change::SightRegained`] follows when clause 1 holds again.
 /// 3. Changes of one key are told in the order in which they became visible, up to merging of equal ones.
@@ -236,8 +238,8 @@ pub enum Change {
 ///
 /// # Contract
 /// 1. `epoch` is zero before the first `advance`.
-/// 2. `advance` raises the number by at least one, atomically, and returns the new one; every later `epoch`, in any process,
-///    returns that or more.
+/// 2. `advance` raises the number by at least one, atomically, and returns the new one; every later `epoch`, in any
+///    process, returns that or more.
 /// 3. The number outlives eviction of entries.
 #[async_trait]
 pub trait Counting: Send + Sync {

@@ -12,8 +12,9 @@ use crate::{Key, Result, Ttl};
 
 /// Stores opaque bytes under opaque keys, each with a time to live.
 ///
-/// Implement [`name`](Self::name), [`get`](Self::get), [`set`](Self::set) and [`delete`](Self::delete); the rest has default
-/// bodies that are correct, if slow. What a store can do beyond that is offered through [`abilities`](Self::abilities).
+/// Implement [`name`](Self::name), [`get`](Self::get), [`set`](Self::set) and [`delete`](Self::delete); the rest has
+/// default bodies that are correct, if slow. What a store can do beyond that is offered through
+/// [`abilities`](Self::abilities).
 ///
 /// # Contract
 /// 1. After an acknowledged `set`, `get` yields that value or a later one, until the entry ends, is deleted or evicted.
@@ -31,20 +32,20 @@ use crate::{Key, Result, Ttl};
 ///
 /// # Errors
 /// Each with a code: [`Error::backend`](crate::Error::backend) finds it from the kind of trouble. A value over
-/// [`Limits::max_value`] is E022, before anything is sent. Neither `Debug` nor an error shows values, credentials, or keys
-/// in full.
+/// [`Limits::max_value`] is E022, before anything is sent. Neither `Debug` nor an error shows values, credentials, or
+/// keys in full.
 ///
 /// # Cancellation
-/// Every future may be dropped at any await. A dropped write leaves the old entry or the new one, never part of one, and
-/// may still land later.
+/// Every future may be dropped at any await. A dropped write leaves the old entry or the new one, never part of one,
+/// and may still land later.
 ///
 /// # Concurrency and ordering
-/// Any number of callers at once. No order is promised between keys, nor between overlapping calls on one key; a call that
-/// begins after another on the same key was acknowledged comes after it.
+/// Any number of callers at once. No order is promised between keys, nor between overlapping calls on one key; a call
+/// that begins after another on the same key was acknowledged comes after it.
 ///
 /// # Wrappers
-/// A wrapper forwards every method, or what it wraps does it slowly: let clippy's `missing_trait_methods` watch. It never
-/// forwards [`abilities`](Self::abilities) as they are: it offers an ability only through itself.
+/// A wrapper forwards every method, or what it wraps does it slowly: let clippy's `missing_trait_methods` watch. It
+/// never forwards [`abilities`](Self::abilities) as they are: it offers an ability only through itself.
 #[async_trait]
 pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// A short name for logs, metrics and errors: "redis", "redb".
@@ -112,7 +113,8 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
         Abilities::none()
     }
 
-    /// Ends the connections and what runs in the background. Calls that come later may fail. The second call does nothing.
+    /// Ends the connections and what runs in the background. Calls that come later may fail. The second call does
+    /// nothing.
     async fn close(&self) {}
 }
 

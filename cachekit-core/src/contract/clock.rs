@@ -18,8 +18,8 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The wall time.
     fn wall(&self) -> UnixTime;
 
-    /// By how much [`now`](Self::now) may lag: what ends is taken to end so much earlier, lest it be served past its end.
-    /// It never changes: a cache asks once.
+    /// By how much [`now`](Self::now) may lag: what ends is taken to end so much earlier, lest it be served past its
+    /// end. It never changes: a cache asks once.
     fn granularity(&self) -> Duration {
         Duration::ZERO
     }

@@ -28,10 +28,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What went wrong: a [code](ErrorCode) with its class and kind, the operation, the backend and the chain of causes.
 ///
 /// - Cloning is cheap and shares everything: one failed load is handed to all who waited for it.
-/// - `Display` is one line: code, class, what happened with the figures that matter, then backend, operation and key. The
-///   causes are left to [`source`](StdError::source), so that a reporter walking the chain prints each of them once.
-/// - It stays one line whatever a server says: line ends, control characters and characters that reverse the direction of
-///   text are escaped in messages and names, and what exceeds [`MAX_MESSAGE`](Self::MAX_MESSAGE) is cut.
+/// - `Display` is one line: code, class, what happened with the figures that matter, then backend, operation and key.
+///   The causes are left to [`source`](StdError::source), so that a reporter walking the chain prints each of them
+///   once.
+/// - It stays one line whatever a server says: line ends, control characters and characters that reverse the direction
+///   of text are escaped in messages and names, and what exceeds [`MAX_MESSAGE`](Self::MAX_MESSAGE) is cut.
 /// - Neither `Display` nor `Debug` shows a key in full, a value, a password, an API key or a master key, as long as
 ///   messages are built from figures and names and sources are scrubbed before they are attached. Whoever makes an
 ///   `Error` owes that. `Debug` shows causes by their `Display` only: a driver's `Debug` often tells more.

@@ -16,13 +16,13 @@ use crate::{Error, ErrorCode, Result};
 /// The name of an entry as a backend sees it: `[t:{tenant}:]{namespace}:{parts}`.
 ///
 /// # What a backend may rely on
-/// 1. 1 to [`Key::MAX_LEN`] bytes, each one of `A-Z a-z 0-9 _ . : -`. No white space, no control bytes, no braces (a Redis
-///    Cluster would hash only what is between them).
+/// 1. 1 to [`Key::MAX_LEN`] bytes, each one of `A-Z a-z 0-9 _ . : -`. No white space, no control bytes, no braces (a
+///    Redis Cluster would hash only what is between them).
 /// 2. It never ends in `:lock`, so that name is free for a backend's own locks.
 /// 3. Keys compare byte for byte; there is no normalisation.
 ///
-/// Cloning is cheap. `Debug` shows the key shortened, for a key may hold what identifies a person; `Display` is left out
-/// for that reason, so say [`as_str`](Self::as_str) where the whole key is meant.
+/// Cloning is cheap. `Debug` shows the key shortened, for a key may hold what identifies a person; `Display` is left
+/// out for that reason, so say [`as_str`](Self::as_str) where the whole key is meant.
 #[derive(Clone)]
 pub struct Key(Arc<str>);
 
@@ -53,8 +53,8 @@ impl Key {
 
     /// The key as it may be shown: its namespace, then a digest of the whole: `users:#8d1d…`, 16 digits.
     ///
-    /// Of a key divided by tenant, `t:{tenant}:{namespace}:{parts}`, the tenant is left out, since it may name a person or
-    /// a customer: `t:*:users:#…`. A key without a namespace is its digest alone.
+    /// Of a key divided by tenant, `t:{tenant}:{namespace}:{parts}`, the tenant is left out, since it may name a person
+    /// or a customer: `t:*:users:#…`. A key without a namespace is its digest alone.
     ///
     /// The digest is FNV-1a, 64 bits: stable across processes, so that two log lines can be matched, and not a
     /// secret-keeping hash (a guessed key can be confirmed by it).

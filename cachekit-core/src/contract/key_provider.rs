@@ -11,14 +11,14 @@ use crate::{Error, ErrorCode, Result};
 ///
 /// # Contract
 /// 1. The answer is a consistent whole: current and earlier keys of one moment.
-/// 2. It may differ from call to call: that is how keys rotate while the program runs. A key that sealed entries which are
-///    still alive stays among the earlier ones.
+/// 2. It may differ from call to call: that is how keys rotate while the program runs. A key that sealed entries which
+///    are still alive stays among the earlier ones.
 /// 3. Called when a cache is built and again at intervals, never for each entry.
 /// 4. Keys appear neither in `Debug` nor in errors.
 ///
 /// # Errors
-/// E001 if there is no key, E002 if one is malformed; E060 to E066 if a service that keeps them fails, in which case the keys
-/// known so far stay in use.
+/// E001 if there is no key, E002 if one is malformed; E060 to E066 if a service that keeps them fails, in which case
+/// the keys known so far stay in use.
 #[async_trait]
 pub trait KeyProvider: fmt::Debug + Send + Sync + 'static {
     /// The keys as they are now.

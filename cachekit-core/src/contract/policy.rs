@@ -7,19 +7,20 @@ use crate::{Error, ErrorCode, Moment, Operation};
 
 /// Decides whether a call to a backend goes out, waits or is refused, and whether it is made again.
 ///
-/// A policy only decides. It neither waits nor calls nor reads a clock: `now` and `random` come in, and one driver, which
-/// runs an ordered list of policies around a backend, does what they say. So a policy is tested with numbers for time.
+/// A policy only decides. It neither waits nor calls nor reads a clock: `now` and `random` come in, and one driver,
+/// which runs an ordered list of policies around a backend, does what they say. So a policy is tested with numbers for
+/// time.
 ///
 /// # Contract
-/// 1. Each `admit` that is answered with [`Verdict::Go`], or [`Verdict::GoAfter`] is followed by exactly one `finish` with the
-///    same [`Admission`], whatever becomes of the call: a dropped one is finished as [`Outcome::Abandoned`].
-/// 2. An admission carries the generation in which it was given; a `finish` of an older generation releases what it holds
-///    and otherwise changes nothing.
+/// 1. Each `admit` that is answered with [`Verdict::Go`], or [`Verdict::GoAfter`] is followed by exactly one `finish`
+///    with the same [`Admission`], whatever becomes of the call: a dropped one is finished as [`Outcome::Abandoned`].
+/// 2. An admission carries the generation in which it was given; a `finish` of an older generation releases what it
+///    holds and otherwise changes nothing.
 /// 3. [`Outcome::Abandoned`] gives back permits and slots and counts neither as success nor as failure.
-/// 4. A [`Verdict::Queue`] hands out a ticket. The driver asks again with that ticket when it is woken; a ticket that is given up is
-///    finished as [`Outcome::Abandoned`]. Tickets are served in the order in which they were given.
-/// 5. Methods take `&self`, are called concurrently, return at once and never panic. Time may stand still between calls but
-///    does not go back.
+/// 4. A [`Verdict::Queue`] hands out a ticket. The driver asks again with that ticket when it is woken; a ticket that
+///    is given up is finished as [`Outcome::Abandoned`]. Tickets are served in the order in which they were given.
+/// 5. Methods take `&self`, are called concurrently, return at once and never panic. Time may stand still between calls
+///    but does not go back.
 ///
 /// # Errors
 /// A refusal names the code of the catalogue (E030 to E033); the driver makes the error.

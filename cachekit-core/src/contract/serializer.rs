@@ -13,8 +13,8 @@ use crate::Result;
 /// 2. What the format cannot hold is refused with E020, naming the path of the offending field where it is known; it is
 ///    never changed silently.
 /// 3. `deserialize` reads exactly one document: bytes that follow it are E021.
-/// 4. Foreign, cut or altered bytes give E021 or some value of `T`; never a panic, never an abort, and never an allocation
-///    larger than a small multiple of the input. Depth is bounded.
+/// 4. Foreign, cut or altered bytes give E021 or some value of `T`; never a panic, never an abort, and never an
+///    allocation larger than a small multiple of the input. Depth is bounded.
 /// 5. Both are pure: no I/O, no waiting, no state.
 ///
 /// # Errors

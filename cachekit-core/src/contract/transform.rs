@@ -6,13 +6,14 @@ use crate::{Format, Key, Result};
 
 /// Changes the bytes of an entry on their way to the backend and back: compression, encryption.
 ///
-/// Transforms of a namespace are applied in order and reversed in the opposite order. Compression comes before encryption.
+/// Transforms of a namespace are applied in order and reversed in the opposite order. Compression comes before
+/// encryption.
 ///
 /// # Contract
-/// 1. `reverse(apply(bytes))` equals `bytes` under the same context; under any other context an authenticating transform
-///    refuses.
-/// 2. `reverse` treats its input as hostile: no panic, no abort, nothing allocated beyond the bound that it was built with.
-///    When it refuses, it leaves nothing of the plain bytes behind in `bytes`.
+/// 1. `reverse(apply(bytes))` equals `bytes` under the same context; under any other context an authenticating
+///    transform refuses.
+/// 2. `reverse` treats its input as hostile: no panic, no abort, nothing allocated beyond the bound that it was built
+///    with. When it refuses, it leaves nothing of the plain bytes behind in `bytes`.
 /// 3. Both are synchronous and do no I/O: keys are a snapshot that is refreshed elsewhere.
 ///
 /// # Errors
@@ -39,7 +40,8 @@ pub trait Transform: fmt::Debug + Send + Sync + 'static {
 pub enum TransformKind {
     /// Makes entries smaller. May decline where it does not pay.
     Compression,
-    /// Makes entries unreadable and unforgeable without the key. Never declines, and an entry without its mark is refused.
+    /// Makes entries unreadable and unforgeable without the key. Never declines, and an entry without its mark is
+    /// refused.
     Encryption,
 }
 

@@ -10,9 +10,9 @@ use crate::{Error, ErrorCode, Result};
 ///
 /// It is never zero: an entry that lives no time is not stored, and a caller who writes `0` meant something else.
 ///
-/// As text it is a count with a unit (`ms`, `s`, `m`, `h`, `d`), several of them from the largest unit to the smallest, a
-/// bare number of seconds, or `never`. `us` and `ns` are read too, so that what [`Display`](fmt::Display) writes can always
-/// be read back; backends that count milliseconds or seconds round them up.
+/// As text it is a count with a unit (`ms`, `s`, `m`, `h`, `d`), several of them from the largest unit to the smallest,
+/// a bare number of seconds, or `never`. `us` and `ns` are read too, so that what [`Display`](fmt::Display) writes can
+/// always be read back; backends that count milliseconds or seconds round them up.
 ///
 /// ```
 /// use cachekit_core::Ttl;

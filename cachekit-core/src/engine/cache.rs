@@ -25,8 +25,8 @@ use crate::{Backend, Clock, Error, ErrorCode, Format, Health, Moment, Result, Se
 
 /// The engine: a backend, a budget for L1, defaults, and the namespaces that share them.
 ///
-/// `F` is the serializer that namespaces use unless they name another. A `Cache` is a handle: cloning it is cheap, and clones
-/// share everything.
+/// `F` is the serializer that namespaces use unless they name another. A `Cache` is a handle: cloning it is cheap, and
+/// clones share everything.
 ///
 /// Without a backend, values live in L1 alone.
 ///
@@ -93,7 +93,8 @@ impl<F> Cache<F> {
 
     /// Begins to open the namespace `name`, which holds values of `T` in the cache's format.
     ///
-    /// One name has one type, one format and one version per cache. Opening it again gives another handle to the same entries.
+    /// One name has one type, one format and one version per cache. Opening it again gives another handle to the same
+    /// entries.
     ///
     /// ```
     /// # use cachekit_core::{Cache, Format, Result, Serializer, Ttl};
@@ -151,8 +152,8 @@ impl<F> Cache<F> {
         }
     }
 
-    /// From now on nothing is looked up and no load is stored: loaders run each time. Explicit writes and deletes are carried out
-    /// still, so that what is stored is right when the cache is [enabled](Self::enable) again.
+    /// From now on nothing is looked up and no load is stored: loaders run each time. Explicit writes and deletes are
+    /// carried out still, so that what is stored is right when the cache is [enabled](Self::enable) again.
     pub fn disable(&self) {
         self.engine.enabled.store(false, Ordering::Release);
         self.engine.forget();
@@ -234,7 +235,8 @@ impl Engine {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Empties L1. What is on its way there does not arrive, and what sets out later finds that the cache no longer serves.
+    /// Empties L1. What is on its way there does not arrive, and what sets out later finds that the cache no longer
+    /// serves.
     fn forget(&self) {
         let opened: Vec<Opened> = self.namespaces.lock().values().cloned().collect();
         opened.iter().for_each(|opened| (opened.give_up)());

@@ -27,8 +27,8 @@ pub(crate) enum Decoded<T> {
     Live(Option<T>, Remaining),
     /// Past its end: as good as nothing.
     Ended,
-    /// Written by a later release of the program or of this crate. As good as nothing, but left in place, so that two releases that
-    /// run side by side do not evict each other's entries.
+    /// Written by a later release of the program or of this crate. As good as nothing, but left in place, so that two
+    /// releases that run side by side do not evict each other's entries.
     Newer,
 }
 
@@ -199,7 +199,8 @@ impl<T: 'static> Codec<T> {
         Ok(())
     }
 
-    /// What must be encrypted is not accepted in the clear, and what is encrypted or compressed needs somebody who can undo it.
+    /// What must be encrypted is not accepted in the clear, and what is encrypted or compressed needs somebody who can
+    /// undo it.
     fn check_protection(&self, header: &Header) -> Result<()> {
         let has = |kind| self.transforms.iter().any(|transform| transform.kind() == kind);
         match header.protection {

@@ -19,7 +19,8 @@ pub struct SystemEntropy;
 impl Entropy for SystemEntropy {
     fn next(&self) -> u64 {
         use std::hash::{BuildHasher, RandomState};
-        // Where the system has none to give, the standard library's keyed hasher, which differs at every call, has to do.
+        // Where the system has none to give, the standard library's keyed hasher, which differs at every call, has to
+        // do.
         getrandom::u64().unwrap_or_else(|_| RandomState::new().hash_one(0_u8))
     }
 }

@@ -15,8 +15,8 @@ pub(crate) const OVERHEAD: u64 = 128;
 
 /// Values of all namespaces, decoded, in one store with one budget of bytes.
 ///
-/// It knows nothing of time beyond the end that each slot carries: whoever looks up compares. Values leave it outside its
-/// locks, because dropping one runs code of its type.
+/// It knows nothing of time beyond the end that each slot carries: whoever looks up compares. Values leave it outside
+/// its locks, because dropping one runs code of its type.
 pub(crate) struct L1 {
     store: quick_cache::sync::Cache<LocalKey, Slot, ByWeight, foldhash::fast::RandomState, Evicted>,
     capacity: u64,

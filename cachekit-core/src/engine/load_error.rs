@@ -8,8 +8,9 @@ use crate::{Error, ErrorCode};
 
 /// Why a load brought no value.
 ///
-/// Trouble with the cache alone never ends here: then the loader runs and its value arrives. So [`LoadError::Cache`] means
-/// that something asked to be told (a closed door is never mistaken for an empty room), such as a key that cannot be.
+/// Trouble with the cache alone never ends here: then the loader runs and its value arrives. So [`LoadError::Cache`]
+/// means that something asked to be told (a closed door is never mistaken for an empty room), such as a key that cannot
+/// be.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LoadError<E> {

@@ -28,8 +28,8 @@ pub(crate) trait Finds: Hash + Equivalent<LocalKey> {}
 
 impl<Q: Hash + Equivalent<LocalKey>> Finds for Q {}
 
-/// A [`LocalKey`] that is a number, to look up with. A type of its own, so that the whole look-up is compiled for numbers
-/// alone, without asking at each step what the key is.
+/// A [`LocalKey`] that is a number, to look up with. A type of its own, so that the whole look-up is compiled for
+/// numbers alone, without asking at each step what the key is.
 #[derive(Clone, Copy)]
 pub(crate) struct NumberKey {
     pub(crate) namespace: u32,
@@ -45,8 +45,8 @@ pub(crate) struct LocalKeyRef<'a> {
 
 /// The parts of a key, as they are written, after those of the tenant.
 ///
-/// Parts that are the decimal digits of a number and nothing else are that number: it is hashed and compared in one step,
-/// and whoever looks up by it need not write the digits.
+/// Parts that are the decimal digits of a number and nothing else are that number: it is hashed and compared in one
+/// step, and whoever looks up by it need not write the digits.
 #[derive(Clone, Copy)]
 pub(crate) enum Name<'a> {
     Number(u64),

@@ -35,25 +35,25 @@ use crate::{Backend, IntoKey, Key, Moment, Remaining, Result, Ttl, UnixTime};
 
 /// Typed entries under one name: what users hold.
 ///
-/// Opened with [`Cache::namespace`](crate::Cache::namespace) or [`Cache::local`](crate::Cache::local). A handle: cloning it is
-/// cheap, and clones see the same entries.
+/// Opened with [`Cache::namespace`](crate::Cache::namespace) or [`Cache::local`](crate::Cache::local). A handle:
+/// cloning it is cheap, and clones see the same entries.
 ///
 /// # Values
 /// They come as `Arc<T>`: a hit in L1 neither decodes nor copies, whatever the size. What a loader or a caller hands in
 /// may live for a time of its own: [`Loaded`](crate::Loaded).
 ///
 /// # Errors
-/// Direct calls (`get`, `set`, `delete`, …) return the backend's error, named by code. The `get_or_load` family does not:
-/// whatever the trouble with the cache, the loader runs and its value arrives; the trouble shows in events and
+/// Direct calls (`get`, `set`, `delete`, …) return the backend's error, named by code. The `get_or_load` family does
+/// not: whatever the trouble with the cache, the loader runs and its value arrives; the trouble shows in events and
 /// [`Status`](crate::Status).
 ///
 /// # Cancellation
-/// Every future may be dropped at any point. A dropped write may still land, and no copy of the older value stays in L1; a
-/// dropped load lets the next caller who waits take over.
+/// Every future may be dropped at any point. A dropped write may still land, and no copy of the older value stays in
+/// L1; a dropped load lets the next caller who waits take over.
 ///
 /// # Concurrency and ordering
-/// Any number of callers. Within the process: a look-up that begins after a `set` or `delete` was acknowledged never sees what was
-/// there before. Between processes see the consistency table in `ARCHITECTURE.md`.
+/// Any number of callers. Within the process: a look-up that begins after a `set` or `delete` was acknowledged never
+/// sees what was there before. Between processes see the consistency table in `ARCHITECTURE.md`.
 pub struct Namespace<T> {
     pub(crate) engine: Arc<Engine>,
     pub(crate) core: Arc<NamespaceCore<T>>,

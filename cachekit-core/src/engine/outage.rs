@@ -8,8 +8,8 @@ use crate::{Error, ErrorCode, ErrorKind, Moment};
 
 /// Tells people about trouble that callers do not see, once rather than per call.
 ///
-/// - Trouble with the backend: one warning when it begins (an error-level event where waiting will not help), nothing more
-///   while it lasts, and one information event when a call succeeds again.
+/// - Trouble with the backend: one warning when it begins (an error-level event where waiting will not help), nothing
+///   more while it lasts, and one information event when a call succeeds again.
 /// - Trouble with one entry: one warning per key and minute.
 #[derive(Debug, Default)]
 pub(crate) struct Outage {

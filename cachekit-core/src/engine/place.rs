@@ -6,15 +6,16 @@ use super::local_key::{LocalKey, LocalKeyRef, Name, NumberKey};
 use crate::contract::key::{SinglePart, are_plain};
 use crate::{Error, ErrorCode, IntoKey, Key, KeyPrefix, KeyWriter, Result};
 
-/// Where the entries of a namespace, or of one tenant in it, are found: what their keys begin with, in L1 and in the backend.
+/// Where the entries of a namespace, or of one tenant in it, are found: what their keys begin with, in L1 and in the
+/// backend.
 ///
 /// Both keys of an entry end alike, so each can be had from the other:
 ///
 /// - In L1: the namespace's number, `{tenant}:` where it is divided by tenant, then the parts.
 /// - In the backend: `[t:{tenant}:]{namespace}:`, then the parts.
 ///
-/// Parts that would make the stored key longer than [`Key::MAX_LEN`] are cut and end in `_h` and the SHA-256 digest of them
-/// all; parts that end in `:lock` get a `_k`. No parts are ever written so by a [`KeyWriter`].
+/// Parts that would make the stored key longer than [`Key::MAX_LEN`] are cut and end in `_h` and the SHA-256 digest of
+/// them all; parts that end in `:lock` get a `_k`. No parts are ever written so by a [`KeyWriter`].
 #[derive(Debug)]
 pub(crate) struct Place {
     /// The number of the namespace.

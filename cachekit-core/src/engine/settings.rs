@@ -11,7 +11,8 @@ pub(crate) struct Settings {
     pub(crate) ttl: Ttl,
     /// How long the knowledge that there is none lives; as long as a value if nothing is said.
     pub(crate) none_ttl: Option<Ttl>,
-    /// By up to which part of itself a life is shortened at random, so that what was stored together does not end together.
+    /// By up to which part of itself a life is shortened at random, so that what was stored together does not end
+    /// together.
     pub(crate) jitter: f64,
     /// How long a copy of what a backend holds is served from L1 at most.
     pub(crate) l1_ttl: Duration,
@@ -43,5 +44,6 @@ impl Default for Settings {
 /// How long a fence is held before it must be renewed.
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
-/// How long a caller waits for the load of another before it takes over: what a fence is to processes, this is to callers.
+/// How long a caller waits for the load of another before it takes over: what a fence is to processes, this is to
+/// callers.
 pub(crate) const PATIENCE: Duration = LEASE;

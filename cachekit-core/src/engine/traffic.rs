@@ -28,11 +28,12 @@ use crate::sync::Mutex;
 /// Four things meet here, under one lock per shard, because they have to agree:
 ///
 /// - **Single-flight.** The first caller who misses a key leads a [`Flight`]; the others wait for it.
-/// - **Epochs.** Whatever wants to put a value into L1 notes the epoch of its key before its I/O; each write
-///   raises it before and after its own. A value is kept only if the epoch has not moved, checked in the same step that keeps it, so
-///   nothing that was read before a write is ever served after it.
-/// - **Doubt.** While a loaded value is on its way to a backend that cannot refuse it, and a write of this process came after the
-///   load began, only the backend knows which of the two it will have. Until that is settled it is not believed.
+/// - **Epochs.** Whatever wants to put a value into L1 notes the epoch of its key before its I/O; each write raises it
+///   before and after its own. A value is kept only if the epoch has not moved, checked in the same step that keeps it,
+///   so nothing that was read before a write is ever served after it.
+/// - **Doubt.** While a loaded value is on its way to a backend that cannot refuse it, and a write of this process came
+///   after the load began, only the backend knows which of the two it will have. Until that is settled it is not
+///   believed.
 /// - **Detachment.** A write takes a running flight out of the table: whoever comes later starts a new one.
 ///
 /// Only keys that something is going on with have an entry, and it goes when the last visitor leaves.
@@ -103,11 +104,11 @@ impl<T: Send + Sync + 'static> Traffic<T> {
         flight.is_reading().then(|| flight.wait())
     }
 
-    /// Makes room for another to lead the flight of `key` in place of `stalled`, unless somebody did so first. Those who wait for
-    /// `stalled` begin anew.
+    /// Makes room for another to lead the flight of `key` in place of `stalled`, unless somebody did so first. Those
+    /// who wait for `stalled` begin anew.
     ///
-    /// What a slow leader brings in the end is as good as any. What one brings that stood ready and was not polled may be of any
-    /// age: it is not kept.
+    /// What a slow leader brings in the end is as good as any. What one brings that stood ready and was not polled may
+    /// be of any age: it is not kept.
     pub(crate) fn take_over(&self, key: &LocalKey, stalled: &Arc<Flight<T>>) {
         let mut shard = self.shard(key).lock();
         let leads = |busy: &&mut Busy<T>| busy.flight.as_ref().is_some_and(|flight| Arc::ptr_eq(flight, stalled));
@@ -129,8 +130,8 @@ impl<T: Send + Sync + 'static> Traffic<T> {
         self.visitor(key, epoch)
     }
 
-    /// Whether something that was found out before the last write of `key` is still on its way to the backend, so that what the backend
-    /// has may be older than that write.
+    /// Whether something that was found out before the last write of `key` is still on its way to the backend, so that
+    /// what the backend has may be older than that write.
     pub(crate) fn doubts(&self, key: &LocalKey) -> bool {
         let shard = self.shard(key).lock();
         shard.get(key).is_some_and(|busy| busy.stores.iter().any(|epoch| *epoch != busy.epoch))
@@ -149,8 +150,8 @@ impl<T: Send + Sync + 'static> Traffic<T> {
         WriteVisit::new(visit)
     }
 
-    /// Begins to take away everything of `place`: no copy of what was read before is kept or served from here on, nor after
-    /// the answer is dropped.
+    /// Begins to take away everything of `place`: no copy of what was read before is kept or served from here on, nor
+    /// after the answer is dropped.
     pub(crate) fn begin_clear(self: &Arc<Self>, place: &Arc<Place>) -> ClearVisit<T> {
         self.clears.lock().push(Arc::clone(place));
         self.all_changed(place);
@@ -216,7 +217,8 @@ impl<T> fmt::Debug for Traffic<T> {
     }
 }
 
-/// Leads a flight. Dropped before it landed, it hands over the value if it has one, and otherwise lets others begin anew.
+/// Leads a flight. Dropped before it landed, it hands over the value if it has one, and otherwise lets others begin
+/// anew.
 pub(crate) struct Lead<T: Send + Sync + 'static> {
     visit: Visit<T>,
     flight: Arc<Flight<T>>,

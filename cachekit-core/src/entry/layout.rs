@@ -178,8 +178,8 @@ fn required_flags(header: &Header) -> u8 {
     content | protection | if header.schema.is_some() { SCHEMA } else { 0 }
 }
 
-/// Finds any single flipped bit before it, also in entries of later versions and in encrypted ones, so that damage is not
-/// taken for an entry of a later release, which would be left in place.
+/// Finds any single flipped bit before it, also in entries of later versions and in encrypted ones, so that damage is
+/// not taken for an entry of a later release, which would be left in place.
 fn check(bytes: &[u8]) -> u8 {
     !bytes[..CHECK_AT].iter().fold(0, |sum, byte| sum ^ byte)
 }

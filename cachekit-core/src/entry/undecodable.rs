@@ -11,8 +11,8 @@ use crate::{Error, ErrorCode};
 pub enum Undecodable {
     /// Another make: the bytes do not begin as a native entry does.
     Foreign(Look),
-    /// A later release wrote the entry, in a layout or with a flag that has to be understood and is not. It is a miss and is
-    /// left in place, so that during a deployment two releases do not evict each other's entries.
+    /// A later release wrote the entry, in a layout or with a flag that has to be understood and is not. It is a miss
+    /// and is left in place, so that during a deployment two releases do not evict each other's entries.
     Newer {
         /// The version of the layout.
         version: u8,

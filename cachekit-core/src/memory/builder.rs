@@ -24,8 +24,8 @@ impl MemoryBackendBuilder {
         Self { clock: Some(Arc::new(clock)), ..self }
     }
 
-    /// Lets the entries weigh at most `bytes` together: each its key, its value and 200 bytes for its place. Where a new
-    /// one needs room, first those go that have ended, then those that were written longest ago. Default: no limit.
+    /// Lets the entries weigh at most `bytes` together: each its key, its value and 200 bytes for its place. Where a
+    /// new one needs room, first those go that have ended, then those that were written longest ago. Default: no limit.
     ///
     /// A single value is then limited to what fits under the longest key: 450 bytes less than `bytes`.
     pub fn capacity(self, bytes: usize) -> Self {

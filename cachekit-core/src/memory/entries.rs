@@ -46,8 +46,8 @@ impl Entries {
         self.by_key.get(key)
     }
 
-    /// Stores `value` until `ends`. A value that is over the capacity by itself empties everything and is stored all the
-    /// same: keeping such values out is up to the caller.
+    /// Stores `value` until `ends`. A value that is over the capacity by itself empties everything and is stored all
+    /// the same: keeping such values out is up to the caller.
     pub(super) fn insert(&mut self, key: &Key, value: Bytes, ends: Moment, now: Moment, gone: &mut Vec<Bytes>) {
         self.remove(key, gone);
         let weight = weight(key, &value);

@@ -21,8 +21,8 @@ pub(super) struct Pending {
 impl Pending {
     /// Adds `change`, with at most `bound` of them kept (two at least).
     ///
-    /// A key that is pending is not added again: whoever is told of it looks after the later change too. Only a prefix in
-    /// between keeps two apart, lest the key be told before the clear that preceded its last change.
+    /// A key that is pending is not added again: whoever is told of it looks after the later change too. Only a prefix
+    /// in between keeps two apart, lest the key be told before the clear that preceded its last change.
     pub(super) fn push(&mut self, change: &Change, bound: usize) {
         if self.merges(change) {
             return;
@@ -74,7 +74,8 @@ mod tests {
     use super::Pending;
     use crate::{Change, Key, KeyPrefix};
 
-    /// What is told after `changes`, written as `a` for a key, `p:` for a prefix, `!` and `?` for sight lost and regained.
+    /// What is told after `changes`, written as `a` for a key, `p:` for a prefix, `!` and `?` for sight lost and
+    /// regained.
     fn check(bound: usize, changes: &str, told: &str) {
         let mut pending = Pending::default();
         for change in changes.split_whitespace() {

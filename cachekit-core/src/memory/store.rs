@@ -13,8 +13,8 @@ use super::fences::Fences;
 use super::watchers::{Wakers, WatchId, Watchers};
 use crate::{Acquired, Change, Entry, FenceToken, Key, KeyPrefix, Moment, Remaining, Ttl};
 
-/// Everything that the handles share. Each method is one step: its caller holds the lock around it and says what time it
-/// is, and afterwards settles the [`Aftermath`] without the lock.
+/// Everything that the handles share. Each method is one step: its caller holds the lock around it and says what time
+/// it is, and afterwards settles the [`Aftermath`] without the lock.
 pub(super) struct Store {
     entries: Entries,
     fences: Fences,
@@ -56,8 +56,8 @@ pub(super) struct Counts {
 }
 
 impl Store {
-    /// An empty store that weighs at most `capacity` bytes, whose clock lags by up to `lag`, and each of whose watches keeps
-    /// at most `bound` changes.
+    /// An empty store that weighs at most `capacity` bytes, whose clock lags by up to `lag`, and each of whose watches
+    /// keeps at most `bound` changes.
     pub(super) fn new(capacity: Option<usize>, lag: Duration, bound: usize) -> Self {
         Self {
             entries: Entries::new(capacity),
@@ -213,8 +213,8 @@ impl Store {
         self.fences.holder(key, now) == Some(*token)
     }
 
-    /// Forgets some of what is over. Every step that can add one entry or one fence forgets more than one, so what is over
-    /// never piles up, and no step takes long.
+    /// Forgets some of what is over. Every step that can add one entry or one fence forgets more than one, so what is
+    /// over never piles up, and no step takes long.
     fn sweep(&mut self, now: Moment) {
         self.entries.sweep(now + self.lag, SWEPT_AT_ONCE, &mut self.aftermath.values);
         self.fences.sweep(now, SWEPT_AT_ONCE);

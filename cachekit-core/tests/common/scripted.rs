@@ -31,7 +31,8 @@ pub enum Call {
     Clear,
 }
 
-/// When something happens to a call: before the real one, or after it, when it has taken effect and the answer is on its way.
+/// When something happens to a call: before the real one, or after it, when it has taken effect and the answer is on
+/// its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     Before,

@@ -24,8 +24,8 @@ impl Part {
 
 /// Cuts the text into parts: each `{..}` is what its argument writes, and what stands between, cut at `:`, is text.
 ///
-/// The texts stand at the same places in each key and the values never run into their neighbours, so two calls meet only
-/// where all values are equal, whatever the text between them is.
+/// The texts stand at the same places in each key and the values never run into their neighbours, so two calls meet
+/// only where all values are equal, whatever the text between them is.
 pub(crate) fn parse(template: &LitStr) -> Result<Vec<Part>> {
     let text = template.value();
     let fail = |message: &str| Err(Error::new(template.span(), message));

@@ -12,8 +12,8 @@ use cachekit_core::{Error, ErrorCode, Result};
 
 /// Where the server is and how to log in: `redis://[[user]:password@]host[:port][/database]`.
 ///
-/// - User and password are percent-decoded. Whatever stands before the last `@` is taken for user information, and is never
-///   shown, neither by `Debug` and `Display` nor by an error.
+/// - User and password are percent-decoded. Whatever stands before the last `@` is taken for user information, and is
+///   never shown, neither by `Debug` and `Display` nor by an error.
 /// - The port is 6379 and the database 0 where they are not said. An IPv6 address stands in brackets.
 /// - Nothing is looked up or connected to.
 ///

@@ -38,7 +38,8 @@ pub(super) struct State {
     path: RefCell<Vec<Step>>,
 }
 
-/// `Some`, newtypes, arrays and maps in each other. A multiple of the depth, for real types have a few of them per level.
+/// `Some`, newtypes, arrays and maps in each other. A multiple of the depth, for real types have a few of them per
+/// level.
 const MAX_STEPS: usize = 4 * MAX_DEPTH;
 
 enum Step {

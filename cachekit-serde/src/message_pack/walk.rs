@@ -13,8 +13,9 @@ pub(super) struct Fault {
 /// Checks that `bytes` are exactly one document whose lengths are true and whose depth is bounded.
 ///
 /// Refused are: an array or map with elements deeper than [`MAX_DEPTH`] (empty ones, binaries, texts and extensions are
-/// leaves, as for the other clients), a length past the end, more elements than there are bytes left (over all open arrays and maps), the reserved
-/// `c1`, an early end, and bytes that follow. So whoever decodes afterwards may trust the lengths.
+/// leaves, as for the other clients), a length past the end, more elements than there are bytes left (over all open
+/// arrays and maps), the reserved `c1`, an early end, and bytes that follow. So whoever decodes afterwards may trust
+/// the lengths.
 pub(super) fn check(bytes: &[u8]) -> Result<(), Fault> {
     // Elements that the open arrays and maps still owe, by depth and in total.
     let mut open = [0_u64; MAX_DEPTH];

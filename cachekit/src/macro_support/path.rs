@@ -8,8 +8,8 @@ use cachekit_core::{Error, ErrorCode, Result};
 
 /// The name of `function`, from the name of a type that is declared in it.
 ///
-/// `app::users::find::{{closure}}::Here` gives `app.users.find`. What is no plain path (an `impl` of a trait, types with
-/// parameters) and what is longer than 64 bytes is shortened from the front and ends in a digest of the whole.
+/// `app::users::find::{{closure}}::Here` gives `app.users.find`. What is no plain path (an `impl` of a trait, types
+/// with parameters) and what is longer than 64 bytes is shortened from the front and ends in a digest of the whole.
 pub(super) fn name_of(here: &str, function: &str) -> String {
     let parent = {
         let mut segments: Vec<&str> = here.split("::").collect();

@@ -1,7 +1,8 @@
-//! How the error of one load reaches all who waited for it, and how an error of the cache's becomes one of the function's.
+//! How the error of one load reaches all who waited for it, and how an error of the cache's becomes one of the
+//! function's.
 //!
-//! What can be done with an error depends on its type. The macro calls a method on references to a [`Probe`]; the compiler
-//! takes the first that fits, from the outermost reference inwards.
+//! What can be done with an error depends on its type. The macro calls a method on references to a [`Probe`]; the
+//! compiler takes the first that fits, from the outermost reference inwards.
 
 use std::any::Any;
 use std::error::Error as StdError;

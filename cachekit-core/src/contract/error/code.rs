@@ -19,8 +19,8 @@ macro_rules! declare_codes {
     )+]) => {
         /// A code of the error catalogue: stable, documented, and raised by its true cause only.
         ///
-        /// `E001` to `E065` without the additions are CacheKit's published codes; [`is_addition`](Self::is_addition) marks
-        /// those of this implementation. [`explain`](Self::explain) has meaning, causes and cures.
+        /// `E001` to `E065` without the additions are CacheKit's published codes; [`is_addition`](Self::is_addition)
+        /// marks those of this implementation. [`explain`](Self::explain) has meaning, causes and cures.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum ErrorCode {

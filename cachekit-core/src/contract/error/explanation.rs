@@ -50,8 +50,8 @@ impl fmt::Display for Explanation {
     }
 }
 
-/// Writes `text` after `first`, later lines indented as far. It is broken at spaces, but not between backticks: a command
-/// can be copied whole.
+/// Writes `text` after `first`, later lines indented as far. It is broken at spaces, but not between backticks: a
+/// command can be copied whole.
 fn wrapped(f: &mut fmt::Formatter<'_>, first: &str, text: &str) -> fmt::Result {
     f.write_str(first)?;
     let mut column = first.len();

@@ -10,7 +10,8 @@ use super::ErrorCode;
 pub enum BackendFault {
     /// The credentials were refused: E060.
     Authentication,
-    /// The server asks for fewer calls: E061. Say for how long with [`Error::with_retry_after`](crate::Error::with_retry_after).
+    /// The server asks for fewer calls: E061. Say for how long with
+    /// [`Error::with_retry_after`](crate::Error::with_retry_after).
     Throttled,
     /// The server failed, and may recover: E062.
     Server,

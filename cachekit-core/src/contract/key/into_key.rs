@@ -12,21 +12,21 @@ use std::time::Duration;
 
 use super::KeyWriter;
 
-/// What can name an entry within its namespace: integers, strings, booleans, characters, durations, UUIDs, addresses, and
-/// options, tuples, slices, sorted collections and newtypes of these.
+/// What can name an entry within its namespace: integers, strings, booleans, characters, durations, UUIDs, addresses,
+/// and options, tuples, slices, sorted collections and newtypes of these.
 ///
 /// # Contract
 /// 1. Values that are equal write the same parts, in every process and on every machine.
-/// 2. Values of one type that differ write different parts, and the parts of one are never the beginning of another's: a
-///    type that writes varying many says first how many. Floating-point numbers are no keys, for they have no such
-///    equality; hash maps and hash sets are none, for they have no order; paths and OS strings are none, for they are not
-///    text on every system.
+/// 2. Values of one type that differ write different parts, and the parts of one are never the beginning of another's:
+///    a type that writes varying many says first how many. Floating-point numbers are no keys, for they have no such
+///    equality; hash maps and hash sets are none, for they have no order; paths and OS strings are none, for they are
+///    not text on every system.
 /// 3. Writing does no I/O, does not panic and does not depend on locale, time or randomness: a hit pays for it.
 ///
 /// What the parts look like is told at [`KeyWriter`].
 ///
-/// Derive it for structs and enums of your own (`#[derive(cachekit::IntoKey)]`), or write it by hand where a field does not
-/// belong to the identity:
+/// Derive it for structs and enums of your own (`#[derive(cachekit::IntoKey)]`), or write it by hand where a field does
+/// not belong to the identity:
 ///
 /// ```
 /// use cachekit_core::{IntoKey, KeyWriter};

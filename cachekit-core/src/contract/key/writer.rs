@@ -5,17 +5,18 @@ use std::fmt::{self, Write as _};
 /// Takes the parts of a key, escapes them and joins them with `:`.
 ///
 /// # The encoding
-/// 1. A part keeps `A-Z a-z 0-9 . -`; every other byte of its UTF-8 becomes `_` and two lower-case hexadecimal digits, so
-///    `a_b@c` is `a_5fb_40c`. A part therefore never contains `:`.
+/// 1. A part keeps `A-Z a-z 0-9 . -`; every other byte of its UTF-8 becomes `_` and two lower-case hexadecimal digits,
+///    so `a_b@c` is `a_5fb_40c`. A part therefore never contains `:`.
 /// 2. The empty part is `_v`.
-/// 3. `None` is the part `_n`. `Some(x)` is what `x` writes. Where that begins with a mark of an option (`x` is itself an
-///    option, or begins with one), `_s` stands before it; where `x` writes no part at all, `Some(x)` is the part `_s`.
+/// 3. `None` is the part `_n`. `Some(x)` is what `x` writes. Where that begins with a mark of an option (`x` is itself
+///    an option, or begins with one), `_s` stands before it; where `x` writes no part at all, `Some(x)` is the part
+///    `_s`.
 /// 4. A slice is `_l` and its length, then its elements as parts of their own. Tuples and structs are their fields, in
 ///    order; an enum is its variant's name, then the fields.
 /// 5. Numbers are decimal, `true` and `false` are so written, a UUID is its hyphenated text.
 ///
-/// For one type of key, two values with different parts never make the same key. Across types, `7u64`, `7i8` and `"7"` are
-/// the same part on purpose.
+/// For one type of key, two values with different parts never make the same key. Across types, `7u64`, `7i8` and `"7"`
+/// are the same part on purpose.
 ///
 /// | value | parts |
 /// | --- | --- |
@@ -44,7 +45,8 @@ pub struct KeyWriter {
 const INLINE: usize = 96;
 
 impl KeyWriter {
-    /// Begins a key whose bytes up to here are `before`, taken as they are. The first part follows them without separator.
+    /// Begins a key whose bytes up to here are `before`, taken as they are. The first part follows them without
+    /// separator.
     #[inline]
     #[must_use]
     pub fn new(before: &[u8]) -> Self {
@@ -53,8 +55,8 @@ impl KeyWriter {
         writer
     }
 
-    /// A writer without anything in it. With [`begin`](Self::begin) it does what [`new`](Self::new) does, without moving
-    /// what was begun: that is a third of the price of a short key.
+    /// A writer without anything in it. With [`begin`](Self::begin) it does what [`new`](Self::new) does, without
+    /// moving what was begun: that is a third of the price of a short key.
     #[inline]
     #[must_use]
     pub const fn empty() -> Self {
@@ -157,7 +159,8 @@ impl KeyWriter {
         self.separate();
     }
 
-    /// Writes a part that is, or begins with, an option's mark; each `Some(` around it is then told by a mark of its own.
+    /// Writes a part that is, or begins with, an option's mark; each `Some(` around it is then told by a mark of its
+    /// own.
     fn mark(&mut self, part: &[u8]) {
         self.separate();
         for _ in 0..self.opened {

@@ -49,15 +49,15 @@ impl<F> CacheBuilder<F> {
 
     /// How many bytes L1 may take, for all namespaces together. 100 MiB unless said otherwise.
     ///
-    /// Counted are keys, encoded lengths (or what a weigher says) and a fixed overhead per entry. L1 is divided into four
-    /// shards per core; a value larger than one of them is not kept.
+    /// Counted are keys, encoded lengths (or what a weigher says) and a fixed overhead per entry. L1 is divided into
+    /// four shards per core; a value larger than one of them is not kept.
     pub fn l1_bytes(mut self, bytes: u64) -> Self {
         self.l1_bytes = bytes;
         self
     }
 
-    /// The largest entry, header included, that is stored or accepted from a backend. 100 MiB unless said otherwise; the
-    /// backend's own limit applies if it is lower.
+    /// The largest entry, header included, that is stored or accepted from a backend. 100 MiB unless said otherwise;
+    /// the backend's own limit applies if it is lower.
     pub fn max_value(mut self, bytes: usize) -> Self {
         self.max_value = bytes;
         self
@@ -69,14 +69,15 @@ impl<F> CacheBuilder<F> {
         self
     }
 
-    /// For how long at most a copy of what the backend holds is served from L1, in namespaces that say nothing. This bounds
-    /// how long a value is served here that another process has replaced. 30 seconds unless said otherwise.
+    /// For how long at most a copy of what the backend holds is served from L1, in namespaces that say nothing. This
+    /// bounds how long a value is served here that another process has replaced. 30 seconds unless said otherwise.
     pub fn l1_ttl(mut self, l1_ttl: Duration) -> Self {
         self.settings.l1_ttl = l1_ttl;
         self
     }
 
-    /// How long one call of the backend may take, in namespaces that say nothing. The backend's own limits apply in any case.
+    /// How long one call of the backend may take, in namespaces that say nothing. The backend's own limits apply in any
+    /// case.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.settings.timeout = Some(timeout);
         self

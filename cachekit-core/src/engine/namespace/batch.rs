@@ -34,8 +34,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         answers.into_iter().flatten().collect()
     }
 
-    /// [`set`](Self::set) for each of `entries`, in one request to the backend. The answers are in the order of the entries;
-    /// of two with the same key the later one stays.
+    /// [`set`](Self::set) for each of `entries`, in one request to the backend. The answers are in the order of the
+    /// entries; of two with the same key the later one stays.
     ///
     /// # Errors
     /// Per element, as for [`set`](Self::set).
@@ -83,7 +83,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         answers
     }
 
-    /// Each in a step of its own, as fenced writes have to be: those of different keys together, those of one key in turn.
+    /// Each in a step of its own, as fenced writes have to be: those of different keys together, those of one key in
+    /// turn.
     async fn set_each<K: IntoKey, V: Into<Loaded<T>>>(&self, entries: Vec<(K, V)>) -> Vec<Result<()>> {
         let mut turns: HashMap<LocalKey, Vec<(usize, K, V)>> = HashMap::new();
         for (at, (key, value)) in entries.into_iter().enumerate() {
@@ -101,7 +102,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         answers.into_iter().map(|(_, answer)| answer).collect()
     }
 
-    /// [`delete`](Self::delete) for each of `keys`, in one request to the backend. The answers are in the order of the keys.
+    /// [`delete`](Self::delete) for each of `keys`, in one request to the backend. The answers are in the order of the
+    /// keys.
     ///
     /// # Errors
     /// Per element, as for [`delete`](Self::delete).
@@ -188,7 +190,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                 (0..expected).map(|_| Err(error.clone())).collect()
             }),
         };
-        // A backend that answers for fewer keys than it was asked for breaks its contract; nobody must wait for the rest.
+        // A backend that answers for fewer keys than it was asked for breaks its contract; nobody must wait for the
+        // rest.
         answers.resize_with(expected, || {
             Err(Error::new(ErrorCode::E066, format!("the backend did not answer for each of {expected} keys")))
         });

@@ -46,8 +46,8 @@ impl<T: Send + Sync + 'static> NamespaceBuilder<T> {
         self
     }
 
-    /// By up to which part of itself (0.0 to 1.0) each life is shortened at random, so that what was stored together does not end
-    /// together. Zero unless said otherwise.
+    /// By up to which part of itself (0.0 to 1.0) each life is shortened at random, so that what was stored together
+    /// does not end together. Zero unless said otherwise.
     pub fn jitter(mut self, part: f64) -> Self {
         self.settings.jitter = part;
         self
@@ -71,13 +71,15 @@ impl<T: Send + Sync + 'static> NamespaceBuilder<T> {
         self
     }
 
-    /// How long to wait while another process loads the same key, before loading here too. Five seconds unless said otherwise.
+    /// How long to wait while another process loads the same key, before loading here too. Five seconds unless said
+    /// otherwise.
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
         self.settings.lock_timeout = timeout;
         self
     }
 
-    /// Whether one process at a time loads a key, where the backend is [fenced](crate::Fenced). True unless said otherwise.
+    /// Whether one process at a time loads a key, where the backend is [fenced](crate::Fenced). True unless said
+    /// otherwise.
     ///
     /// Without, a miss saves a round trip, every process loads for itself, and a load that began before another process
     /// deleted the key may store after it.
@@ -86,8 +88,8 @@ impl<T: Send + Sync + 'static> NamespaceBuilder<T> {
         self
     }
 
-    /// The version of the type. Raise it when stored values are to be understood differently: entries of an earlier version are
-    /// overwritten, those of a later one are a miss and left alone.
+    /// The version of the type. Raise it when stored values are to be understood differently: entries of an earlier
+    /// version are overwritten, those of a later one are a miss and left alone.
     pub fn version(mut self, version: u32) -> Self {
         self.version = version;
         self
@@ -122,8 +124,8 @@ impl<T: Send + Sync + 'static> NamespaceBuilder<T> {
     /// # Errors
     /// - E042 for a name that is not 1 to 64 of `A-Z a-z 0-9 _ . -`, or that is `t`.
     /// - E044 for a setting that cannot be.
-    /// - E046 if the cache has the namespace open with another type, format or version, otherwise compressed or encrypted, or otherwise
-    ///   divided by tenant.
+    /// - E046 if the cache has the namespace open with another type, format or version, otherwise compressed or
+    ///   encrypted, or otherwise divided by tenant.
     pub fn open(self) -> Result<Namespace<T>> {
         let engine = Arc::clone(&self.engine);
         let (core, settings) = self.open_core(false)?;

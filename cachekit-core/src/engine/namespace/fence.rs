@@ -39,8 +39,8 @@ pub(super) struct Fence {
 }
 
 impl<T: Send + Sync + 'static> Namespace<T> {
-    /// Takes the fence of a key, waiting for other processes at most as long as the `lock_timeout` says. `absent_will_do` says
-    /// whether the knowledge that there is no value ends the search.
+    /// Takes the fence of a key, waiting for other processes at most as long as the `lock_timeout` says.
+    /// `absent_will_do` says whether the knowledge that there is no value ends the search.
     pub(super) async fn take_fence(
         &self,
         fenced: &dyn Fenced,
@@ -95,8 +95,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
 }
 
 impl Fence {
-    /// A fence that is about to be taken. Made before the request leaves, so that a caller who is dropped meanwhile leaves
-    /// nothing behind.
+    /// A fence that is about to be taken. Made before the request leaves, so that a caller who is dropped meanwhile
+    /// leaves nothing behind.
     pub(super) fn new(engine: &Arc<Engine>, key: &Key) -> Self {
         let random = u128::from(engine.entropy.next()) << 64 | u128::from(engine.entropy.next());
         let token = FenceToken::from_random(random);

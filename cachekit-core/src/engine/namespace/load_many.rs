@@ -29,13 +29,14 @@ struct Led<T: Send + Sync + 'static> {
 }
 
 impl<T: Send + Sync + 'static> Namespace<T> {
-    /// The values under `keys`, those that nobody has computed by one call of `loader`, which gets the missing keys only, each once.
+    /// The values under `keys`, those that nobody has computed by one call of `loader`, which gets the missing keys
+    /// only, each once.
     ///
-    /// The answers are in the order of the keys: `None` where the loader brought nothing. Keys that others are loading at this moment
-    /// are waited for; if their load brings nothing, they are among those that `loader` gets.
+    /// The answers are in the order of the keys: `None` where the loader brought nothing. Keys that others are loading
+    /// at this moment are waited for; if their load brings nothing, they are among those that `loader` gets.
     ///
-    /// Otherwise as [`get_or_load`](Self::get_or_load): the loader runs inside this call, and whatever the trouble with the cache, it runs
-    /// and its values arrive.
+    /// Otherwise as [`get_or_load`](Self::get_or_load): the loader runs inside this call, and whatever the trouble with
+    /// the cache, it runs and its values arrive.
     ///
     /// # Errors
     /// [`LoadError`], if the loader failed. What was found without it is then not told.

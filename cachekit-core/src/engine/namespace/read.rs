@@ -27,7 +27,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     /// Callers who ask for one key at once share one request to the backend.
     ///
     /// # Errors
-    /// The backend's, E021 and E003 for an entry that cannot be read, E033 beyond the `timeout`, E036 on a closed cache.
+    /// The backend's, E021 and E003 for an entry that cannot be read, E033 beyond the `timeout`, E036 on a closed
+    /// cache.
     pub async fn get<K: IntoKey>(&self, key: K) -> Result<Option<Arc<T>>> {
         if let Some(found) = self.find(&key) {
             return Ok(found);
@@ -150,8 +151,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         entry.map_or(Ok(Found::Nothing), |entry| self.understand(&key, &entry))
     }
 
-    /// Whether what the backend has is not to be believed. Asked before the backend is: what was in doubt at that moment may have been
-    /// read.
+    /// Whether what the backend has is not to be believed. Asked before the backend is: what was in doubt at that
+    /// moment may have been read.
     pub(super) fn doubts(&self, local: &LocalKey, key: &Key) -> bool {
         // In this order: a store in doubt that ends leaves a repair.
         self.core.traffic.doubts(local) || self.engine.repairs.distrusts(key)

@@ -9,7 +9,8 @@ use crate::engine::cache::Engine;
 use crate::engine::place::Place;
 use crate::engine::settings::Settings;
 
-/// A namespace divided by tenant. Entries can only be reached through [`tenant`](Self::tenant): forgetting it does not compile.
+/// A namespace divided by tenant. Entries can only be reached through [`tenant`](Self::tenant): forgetting it does not
+/// compile.
 ///
 /// The tenant is part of everything: the stored key, L1, single-flight, fences.
 pub struct TenantNamespaces<T> {

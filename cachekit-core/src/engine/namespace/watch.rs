@@ -48,8 +48,8 @@ impl Sight {
 }
 
 impl<T: Send + Sync + 'static> Namespace<T> {
-    /// Begins to watch the namespace, once, if the backend can tell. Asked before each look-up in the backend; the first one
-    /// does not wait for the answer.
+    /// Begins to watch the namespace, once, if the backend can tell. Asked before each look-up in the backend; the
+    /// first one does not wait for the answer.
     ///
     /// A namespace divided by tenant is not watched: there may be any number of tenants.
     pub(super) fn see(&self) {

@@ -18,11 +18,11 @@ use crate::{Acquired, Error, ErrorCode, IntoKey, Key, Moment, Operation, Remaini
 pub enum Invalidation {
     /// The entry is gone.
     Confirmed,
-    /// The backend did not acknowledge. The delete is repeated in the background until it does, and until then this process believes nothing
-    /// that the backend has under the key.
+    /// The backend did not acknowledge. The delete is repeated in the background until it does, and until then this
+    /// process believes nothing that the backend has under the key.
     Pending,
-    /// The backend did not acknowledge, and the delete cannot be repeated either: too many wait already, the cache is closed, or there
-    /// is no runtime. The entry ends when its life does.
+    /// The backend did not acknowledge, and the delete cannot be repeated either: too many wait already, the cache is
+    /// closed, or there is no runtime. The entry ends when its life does.
     Failed(Error),
 }
 
@@ -32,8 +32,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     /// A load of this key that runs anywhere does not overwrite it, where the backend is [fenced](crate::Fenced).
     ///
     /// # Errors
-    /// E020 or E022 for a value that cannot be stored, before any I/O; the backend's; E033 beyond the `timeout`; E036 on a closed
-    /// cache. When the backend failed it may have stored the value or not: no copy is kept in L1.
+    /// E020 or E022 for a value that cannot be stored, before any I/O; the backend's; E033 beyond the `timeout`; E036
+    /// on a closed cache. When the backend failed it may have stored the value or not: no copy is kept in L1.
     pub async fn set<K: IntoKey>(&self, key: K, value: impl Into<Loaded<T>>) -> Result<()> {
         self.engine.check_open()?;
         let local = self.place.local_key(&key);
@@ -70,8 +70,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     /// [fenced](crate::Fenced); in this process never.
     ///
     /// # Errors
-    /// The backend's; E033 beyond the `timeout`; E036 on a closed cache. The copy in L1 is gone in any case. After a commit, where
-    /// there is nobody to hand an error to, see [`invalidate`](Self::invalidate).
+    /// The backend's; E033 beyond the `timeout`; E036 on a closed cache. The copy in L1 is gone in any case. After a
+    /// commit, where there is nobody to hand an error to, see [`invalidate`](Self::invalidate).
     pub async fn delete<K: IntoKey>(&self, key: K) -> Result<()> {
         self.engine.check_open()?;
         let local = self.place.local_key(&key);
@@ -81,8 +81,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         Ok(())
     }
 
-    /// Ends the life of the value under `key` now. Copies that are kept for hard times stay; as long as no namespace keeps such
-    /// copies, it does what [`delete`](Self::delete) does.
+    /// Ends the life of the value under `key` now. Copies that are kept for hard times stay; as long as no namespace
+    /// keeps such copies, it does what [`delete`](Self::delete) does.
     ///
     /// # Errors
     /// As for [`delete`](Self::delete).
@@ -185,8 +185,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     /// Takes every value of the namespace away; through a tenant's handle, every value of that tenant.
     ///
     /// # Errors
-    /// E047 if the backend cannot do it, before anything was touched; the backend's, after which some values may be gone and some
-    /// not; E033 beyond the `timeout`; E036 on a closed cache.
+    /// E047 if the backend cannot do it, before anything was touched; the backend's, after which some values may be
+    /// gone and some not; E033 beyond the `timeout`; E036 on a closed cache.
     pub async fn clear(&self) -> Result<()> {
         self.engine.check_open()?;
         let Some(backend) = self.backend() else {
@@ -218,8 +218,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
 
 /// Deletes an entry in the background if it is not known what became of it.
 ///
-/// For deletes that must happen, and for stores of what was loaded on a backend without fences: dropped in mid-call, or overtaken by
-/// another write of this process, only the backend knows which value it has. A miss is always right.
+/// For deletes that must happen, and for stores of what was loaded on a backend without fences: dropped in mid-call, or
+/// overtaken by another write of this process, only the backend knows which value it has. A miss is always right.
 pub(super) struct Undo {
     engine: Arc<Engine>,
     key: Option<Key>,

@@ -157,8 +157,8 @@ impl<T: Send + Sync + 'static> Waiter<T> {
         answered.await.map_or(Some(Waited::Stalled), |landing| landing.map(Waited::Landed))
     }
 
-    /// Waits until `done` makes something of the state. `None` if the leader stands ready and is not polled, or if all patience is
-    /// spent.
+    /// Waits until `done` makes something of the state. `None` if the leader stands ready and is not polled, or if all
+    /// patience is spent.
     async fn until<R>(mut self, patience: Duration, done: impl Fn(&State<T>) -> Option<R>) -> Option<R> {
         let mut waited = Duration::ZERO;
         let mut suspected = None;
@@ -177,7 +177,8 @@ impl<T: Send + Sync + 'static> Waiter<T> {
         }
     }
 
-    /// Whether the state changes within `limit`. Outside a runtime nobody tells the time: there it waits for the change alone.
+    /// Whether the state changes within `limit`. Outside a runtime nobody tells the time: there it waits for the change
+    /// alone.
     async fn changes_within(&mut self, limit: Duration) -> bool {
         let changed = self.state.changed();
         let changed = match Handle::try_current() {

@@ -10,8 +10,8 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Tells whether a future that is ready to go on is polled at all.
 ///
-/// A future that others wait for may sit in a `select!` or a buffered stream whose owner is busy elsewhere. Its waker was
-/// then called, and no poll followed: that is what shows here. A future that merely waits is never suspected.
+/// A future that others wait for may sit in a `select!` or a buffered stream whose owner is busy elsewhere. Its waker
+/// was then called, and no poll followed: that is what shows here. A future that merely waits is never suspected.
 #[derive(Debug, Default)]
 pub(super) struct Pulse {
     /// How often the waker was called.

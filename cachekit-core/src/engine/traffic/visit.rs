@@ -20,8 +20,8 @@ impl<T: Send + Sync + 'static> Visit<T> {
         self.traffic.shard(&self.key).lock().get(&self.key).is_some_and(|busy| busy.epoch == self.epoch)
     }
 
-    /// Begins to store in the backend what was found out since: `None` if the key was written meanwhile. If it is written before
-    /// the answer is dropped, the backend is [in doubt](Traffic::doubts) until then.
+    /// Begins to store in the backend what was found out since: `None` if the key was written meanwhile. If it is
+    /// written before the answer is dropped, the backend is [in doubt](Traffic::doubts) until then.
     pub(crate) fn store(&self) -> Option<Store<T>> {
         self.store_if(|_| true)
     }
@@ -90,16 +90,16 @@ impl<T: Send + Sync + 'static> WriteVisit<T> {
         Self { visit, settled: false }
     }
 
-    /// Begins to store what was read since the write began: [`Visit::store`]. `None` also if another write is under way: what was
-    /// read may be older.
+    /// Begins to store what was read since the write began: [`Visit::store`]. `None` also if another write is under
+    /// way: what was read may be older.
     pub(crate) fn store(&self) -> Option<Store<T>> {
         let Visit { traffic, key, .. } = &self.visit;
         let is_cleared = || traffic.clears.lock().iter().any(|place| place.covers(key));
         self.visit.store_if(|busy| busy.writers == 1 && !is_cleared())
     }
 
-    /// The write was acknowledged. Its value is kept in L1, unless another write came between: which of them is the later one
-    /// only the backend knows. Says whether none did.
+    /// The write was acknowledged. Its value is kept in L1, unless another write came between: which of them is the
+    /// later one only the backend knows. Says whether none did.
     pub(crate) fn commit(mut self, slot: Option<Slot>) -> bool {
         self.settle(slot)
     }

@@ -8,9 +8,9 @@ use super::FlightId;
 
 /// The flights that the current task leads: a load, inside which another load runs, and so on.
 ///
-/// Loads may nest: the loader of one key asks for another. If it asks for its own, or two loads ask for each other's key,
-/// each would wait for the other for ever. So a caller within a load says what it is about to wait for, and is told
-/// if that would close a circle: then it does its own work.
+/// Loads may nest: the loader of one key asks for another. If it asks for its own, or two loads ask for each other's
+/// key, each would wait for the other for ever. So a caller within a load says what it is about to wait for, and is
+/// told if that would close a circle: then it does its own work.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WaitGraph(Option<Arc<Nested>>);
 
@@ -42,7 +42,8 @@ impl WaitGraph {
         CURRENT.scope(scope, work)
     }
 
-    /// Takes note that all of these flights wait for `flight`, until the answer is dropped; `None` if that would never end.
+    /// Takes note that all of these flights wait for `flight`, until the answer is dropped; `None` if that would never
+    /// end.
     pub(crate) fn wait_for(&self, flight: FlightId) -> Option<Waits> {
         let waiting: Vec<FlightId> = self.iter().collect();
         if waiting.is_empty() {

@@ -1,4 +1,5 @@
-//! Random steps with moving time: the store against maps that are searched from end to end, and a mirror kept by watching.
+//! Random steps with moving time: the store against maps that are searched from end to end, and a mirror kept by
+//! watching.
 
 use std::collections::BTreeMap;
 use std::task::{Poll, Waker};
