@@ -50,7 +50,8 @@ impl Gate {
         self.open.add_permits(1);
     }
 
-    pub(super) async fn pass(&self) {
+    /// Waits until the gate lets this call go on: for holding a loader, as [`Rule::hold`](super::Rule::hold) holds a call.
+    pub async fn pass(&self) {
         self.reached.add_permits(1);
         take(&self.open).await;
     }
