@@ -6,6 +6,8 @@
 //! - [`recorder`]: every call that was made, and what came of it.
 //! - [`proxy`]: bad network between a client and a real server.
 //! - [`fixtures`]: real servers of a test's own.
+//!
+//! [`testing`] is the chapter on testing a service that caches: begin there.
 
 #[cfg(all(unix, feature = "drills"))] // real drills start real servers
 pub mod drills;
@@ -16,6 +18,8 @@ pub mod fixtures;
 pub mod proxy;
 pub mod recorder;
 mod redaction;
+#[doc = include_str!("../../docs/testing.md")]
+pub mod testing {}
 
 pub use cachekit_core::ManualClock;
 
