@@ -112,7 +112,7 @@ impl Case {
     }
 
     /// SplitMix64.
-    fn random(&self) -> u64 {
+    pub(crate) fn random(&self) -> u64 {
         let mut state = self.random.lock().unwrap_or_else(PoisonError::into_inner);
         *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = *state;

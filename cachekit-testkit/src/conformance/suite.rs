@@ -88,10 +88,11 @@ impl Suite {
     }
 
     fn take(&self, report: &mut BackendReport, ended: Option<Result<Finding, tokio::task::JoinError>>) {
-        if let Some(Ok(finding)) = ended {
-            (self.progress)(&finding);
-            report.findings.push(finding);
-        }
+        let Some(ended) = ended else { return };
+        // What a backend does runs in tasks of its own: only a fixture can panic here, and a test that cannot run fails.
+        let finding = ended.expect("the fixture can be made ill and well, and gives handles");
+        (self.progress)(&finding);
+        report.findings.push(finding);
     }
 }
 
@@ -157,7 +158,9 @@ async fn judge(rule: &'static Rule, fixture: Box<dyn Fixture>, seed: u64) -> Fin
             Err(Unmet::deviates("every call to be answered in its time", format_args!("no end within {limit:?}")))
         }
     };
-    case.clean().await;
+    // It too may panic. What it leaves behind ends by itself.
+    let mut cleaning = AbortOnDrop(tokio::spawn(async move { case.clean().await }));
+    let _ = (&mut cleaning.0).await;
     let took: Duration = clock.now().since(began);
     Finding { rule, took, status: outcome.into() }
 }

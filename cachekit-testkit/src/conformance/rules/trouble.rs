@@ -18,7 +18,7 @@ pub(crate) async fn backend_9_calls_end_while_the_store_is_silent(case: &Case) -
     case.fall_ill(Illness::Silent).await?;
     fail_all(case, "to end by itself while the store is silent", &key, &value).await?;
     case.recover().await;
-    comes_back(case, &key).await
+    comes_back(case).await
 }
 
 pub(crate) async fn backend_errors_trouble_has_a_code(case: &Case) -> Outcome {
@@ -27,7 +27,7 @@ pub(crate) async fn backend_errors_trouble_has_a_code(case: &Case) -> Outcome {
     case.fall_ill(Illness::Down).await?;
     fail_all(case, "to fail while the store is down", &key, &value).await?;
     case.recover().await;
-    comes_back(case, &key).await
+    comes_back(case).await
 }
 
 pub(crate) async fn backend_errors_too_large_is_refused(case: &Case) -> Outcome {
@@ -204,7 +204,8 @@ fn refused<T>(when: &str, code: ErrorCode, answer: cachekit_core::Result<T>) -> 
 }
 
 /// A backend finds a recovered store again by itself, though not necessarily at once.
-async fn comes_back(case: &Case, key: &Key) -> Outcome {
+async fn comes_back(case: &Case) -> Outcome {
+    let key = &case.key("back");
     let value = case.value();
     let back = async {
         while case.backend().set(key, value.clone(), &case.kept()).await.is_err() {
