@@ -34,6 +34,12 @@ impl Suite {
         }
     }
 
+    /// What the values are made up from.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// Only the rules whose ids [match](Rule::matches) `pattern`.
     pub fn with_rules(self, pattern: impl Into<String>) -> Self {
         Self { pattern: pattern.into(), ..self }

@@ -33,7 +33,7 @@ fn may_know(crate_: &str, other: &str) -> Option<bool> {
         "cachekit-core" | "cachekit-macros" => Some(false),
         "cachekit" => Some(other != "cachekit-testkit" && other != "xtask"),
         "cachekit-testkit" => Some(other == "cachekit-core" || PLUG_INS.contains(&other)),
-        "xtask" | "cachekit-examples" => Some(true),
+        "xtask" | "xtask-conformance" | "cachekit-examples" => Some(true),
         plug_in if PLUG_INS.contains(&plug_in) => Some(other == "cachekit-core"),
         _ => None,
     }
