@@ -1,5 +1,6 @@
 //! What tests of CacheKit, of its plug-ins and of services that use it share.
 //!
+//! - [`conformance`]: the suite that says whether a backend keeps its contract.
 //! - [`faults`]: a backend that fails as a script says, over any other.
 //! - `drills`, with the feature of that name: every error code of the catalogue on demand.
 //! - [`fakes`]: a serializer, a transform, a key provider and a policy that fail on cue.
@@ -9,6 +10,7 @@
 //!
 //! [`testing`] is the chapter on testing a service that caches: begin there.
 
+pub mod conformance;
 #[cfg(all(unix, feature = "drills"))] // real drills start real servers
 pub mod drills;
 pub mod fakes;

@@ -1,4 +1,6 @@
-//! The command line: every verb and flag of `cargo xtask`, in one place.
+//! The command line: every verb and flag of `cargo xtask`, in one place. Only `conformance` knows its own flags.
+
+use std::ffi::OsString;
 
 use lexopt::{Arg, Error, Parser, ValueExt};
 
@@ -9,6 +11,7 @@ Commands:
   test                              everything that CI asks: format, lints, tests, documentation, licences
   check                             the quick part of it: format, tidy, lints
   tidy                              the rules of this repository that no compiler knows
+  conformance [OPTIONS]             holds the backends to their contracts; `--help` tells the options
   bench [NAME] [--format FORMAT]    measures us beside our peers; FORMAT is `table` (default) or `json`
 
 Options:
@@ -20,6 +23,8 @@ pub(crate) enum Command {
     Check,
     Tidy,
     Bench(Bench),
+    /// With its arguments as they are.
+    Conformance(Vec<OsString>),
     Help,
 }
 
@@ -43,6 +48,7 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, Error> {
         "check" => Command::Check,
         "tidy" => Command::Tidy,
         "bench" => return bench(parser),
+        "conformance" => return Ok(Command::Conformance(parser.raw_args()?.collect())),
         "help" => Command::Help,
         unknown => return Err(format!("unknown command `{unknown}`").into()),
     };
@@ -90,6 +96,9 @@ mod tests {
         assert_eq!(parsed("--help"), Ok(Command::Help));
         assert_eq!(parsed("test --help"), Ok(Command::Help));
         assert_eq!(parsed("bench"), Ok(Command::Bench(Bench::default())));
+        assert_eq!(parsed("conformance"), Ok(Command::Conformance(vec![])));
+        let asked = ["--seed", "7"].map(OsString::from).to_vec();
+        assert_eq!(parsed("conformance --seed 7"), Ok(Command::Conformance(asked)));
         let l1 = Bench { name: Some("l1".into()), json: true };
         assert_eq!(parsed("bench l1 --format json"), Ok(Command::Bench(l1)));
     }

@@ -4,6 +4,7 @@
 mod bench;
 mod cargo;
 mod check;
+mod conformance;
 mod flags;
 mod redis;
 mod step;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         Ok(Command::Check) => check::run(),
         Ok(Command::Tidy) => tidy::run(),
         Ok(Command::Bench(asked)) => bench::run(&asked),
+        Ok(Command::Conformance(asked)) => conformance::run(&asked),
         Ok(Command::Help) => {
             println!("{}", flags::USAGE);
             return ExitCode::SUCCESS;
