@@ -13,6 +13,7 @@ use std::thread;
 use cachekit::{ErrorCode, ErrorKind};
 use serde::{Serialize, Serializer};
 
+use self::events::Events;
 pub use self::scene::Meanwhile;
 use self::scene::{Drilled, SECRET};
 
@@ -148,6 +149,7 @@ impl Drill {
 
     /// What was seen, or what is wrong.
     fn play(&self, body: Body, meanwhile: Meanwhile) -> Result<String, String> {
+        Events::prepare();
         let drill = *self;
         let played = thread::spawn(move || {
             let mut builder = tokio::runtime::Builder::new_current_thread();

@@ -1,13 +1,13 @@
 //! Listens to events: the place where codes show that no caller is told.
 
 use std::fmt::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cachekit::ErrorCode;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Dispatch, Event, Metadata, Subscriber};
 
 /// The events of this thread that have a code.
 #[derive(Clone, Default)]
@@ -19,6 +19,15 @@ impl Events {
         let events = Self::default();
         let guard = tracing::subscriber::set_default(events.clone());
         (events, guard)
+    }
+
+    /// To be called before anything happens that is to be listened to.
+    ///
+    /// Tracing notes for each place in the code whether anybody listens, when it is passed for the first time. If that happens in one
+    /// thread while another begins to listen, nobody may be heard for good. So somebody always listens, without hearing.
+    pub(super) fn prepare() {
+        static LISTENER: OnceLock<Dispatch> = OnceLock::new();
+        LISTENER.get_or_init(|| Dispatch::new(Self::default()));
     }
 
     /// The first event with this code, in words.
