@@ -7,6 +7,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use rustix::net::{Shutdown, shutdown};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -166,7 +167,7 @@ async fn wait<T>(state: &watch::Sender<T>, until: impl FnMut(&T) -> bool) {
 }
 
 /// Accepts connections while the proxy is up.
-async fn serve(shared: Arc<Shared>, port: u16, listener: TcpListener) {
+async fn serve(shared: Arc<Shared>, port: u16, listener: Listener) {
     let mut up = shared.up.subscribe();
     let mut listener = Some(listener);
     let mut connections = JoinSet::new();
@@ -195,9 +196,9 @@ async fn serve(shared: Arc<Shared>, port: u16, listener: TcpListener) {
 }
 
 /// The next connection; without a listener none ever comes.
-async fn accept(listener: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {
+async fn accept(listener: Option<&Listener>) -> io::Result<(TcpStream, SocketAddr)> {
     match listener {
-        Some(listener) => listener.accept().await,
+        Some(Listener(listener)) => listener.accept().await,
         None => std::future::pending().await,
     }
 }
@@ -265,8 +266,18 @@ fn bind(port: u16) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-fn listen(port: u16) -> io::Result<TcpListener> {
-    bind(port)?.listen(BACKLOG)
+fn listen(port: u16) -> io::Result<Listener> {
+    bind(port)?.listen(BACKLOG).map(Listener)
+}
+
+/// Listens until it is dropped, and not a moment longer.
+struct Listener(TcpListener);
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        // Closing is not enough: a process that another test is just starting may hold a copy for a moment.
+        let _ = shutdown(&self.0, Shutdown::Both);
+    }
 }
 
 const BACKLOG: u32 = 1_024;
