@@ -1,6 +1,6 @@
 //! What tests of CacheKit, of its plug-ins and of services that use it share.
 //!
-//! - [`conformance`]: the suite that says whether a backend keeps its contract.
+//! - [`conformance`](mod@conformance): the suite that says whether a backend keeps its contract.
 //! - [`faults`]: a backend that fails as a script says, over any other.
 //! - `drills`, with the feature of that name: every error code of the catalogue on demand.
 //! - [`fakes`]: a serializer, a transform, a key provider and a policy that fail on cue.
