@@ -636,6 +636,10 @@ fn one_name_is_one_thing() {
     assert_eq!(code(cache.namespace::<u64>("n").per_tenant().open().map(drop)), ErrorCode::E046);
     let sealed = cache.namespace::<u64>("n").transform(Veil).open().map(drop);
     assert_eq!(code(sealed), ErrorCode::E046, "what is to be encrypted is not stored in the clear");
+    let error = cache.namespace::<String>("n").version(2).open().unwrap_err();
+    let said =
+        "namespace \"n\": expected u64 as decimal, as it is open already, got alloc::string::String as text, version 2";
+    assert_eq!(error.message(), said);
     assert_eq!(opened.name(), "n");
 }
 

@@ -81,6 +81,26 @@ pub(crate) struct Identity {
     pub(crate) per_tenant: bool,
 }
 
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { type_id: _, type_name, format, version, transforms, per_tenant } = self;
+        match format {
+            Some(format) if format.schema != 0 => {
+                write!(f, "{type_name} as {} (schema {:016x})", format.name, format.schema)?
+            }
+            Some(format) => write!(f, "{type_name} as {}", format.name)?,
+            None => write!(f, "{type_name} in L1 alone")?,
+        }
+        if *version != 0 {
+            write!(f, ", version {version}")?;
+        }
+        for transform in transforms {
+            write!(f, ", with {transform:?}")?;
+        }
+        if *per_tenant { f.write_str(", divided by tenant") } else { Ok(()) }
+    }
+}
+
 impl<F> Cache<F> {
     /// Begins to build a cache.
     pub fn builder() -> CacheBuilder<F> {
@@ -267,8 +287,8 @@ impl Engine {
             Some(opened) => Err(Error::invalid(
                 ErrorCode::E046,
                 format_args!("namespace {name:?}"),
-                format_args!("{:?}, as it is open already", opened.identity),
-                format_args!("{identity:?}"),
+                format_args!("{}, as it is open already", opened.identity),
+                identity,
             )),
         }
     }
