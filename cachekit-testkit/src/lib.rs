@@ -1,6 +1,6 @@
 //! What tests of CacheKit, of its plug-ins and of services that use it share.
 //!
-//! - [`conformance`]: the suite that says whether a backend keeps its contract.
+//! - [`conformance`](mod@conformance): the suite that says whether a backend keeps its contract.
 //! - [`faults`]: a backend that fails as a script says, over any other.
 //! - `drills`, with the feature of that name: every error code of the catalogue on demand.
 //! - [`fakes`]: a serializer, a transform, a key provider and a policy that fail on cue.
@@ -8,7 +8,8 @@
 //! - [`proxy`]: bad network between a client and a real server.
 //! - [`fixtures`]: real servers of a test's own.
 //!
-//! [`testing`] is the chapter on testing a service that caches: begin there.
+//! [`testing`] is the chapter on testing a service that caches: begin there. [`plug_ins`] is the one on writing a
+//! backend, from an empty crate to a green suite.
 
 pub mod conformance;
 #[cfg(all(unix, feature = "drills"))] // real drills start real servers
@@ -16,6 +17,8 @@ pub mod drills;
 pub mod fakes;
 pub mod faults;
 pub mod fixtures;
+#[doc = include_str!("../README.md")]
+pub mod plug_ins {}
 #[cfg(unix)] // keeps its port with an option that others lack
 pub mod proxy;
 pub mod recorder;
