@@ -8,7 +8,8 @@
 //! - [`proxy`]: bad network between a client and a real server.
 //! - [`fixtures`]: real servers of a test's own.
 //!
-//! [`testing`] is the chapter on testing a service that caches: begin there.
+//! [`testing`] is the chapter on testing a service that caches: begin there. [`plug_ins`] is the one on writing a
+//! backend, from an empty crate to a green suite.
 
 pub mod conformance;
 #[cfg(all(unix, feature = "drills"))] // real drills start real servers
@@ -16,6 +17,8 @@ pub mod drills;
 pub mod fakes;
 pub mod faults;
 pub mod fixtures;
+#[doc = include_str!("../README.md")]
+pub mod plug_ins {}
 #[cfg(unix)] // keeps its port with an option that others lack
 pub mod proxy;
 pub mod recorder;

@@ -1,6 +1,7 @@
 //! The command line: every verb and flag of `cargo xtask`, in one place. Only `conformance` knows its own flags.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use lexopt::{Arg, Error, Parser, ValueExt};
 
@@ -12,6 +13,9 @@ Commands:
   check                             the quick part of it: format, tidy, lints
   tidy                              the rules of this repository that no compiler knows
   conformance [OPTIONS]             holds the backends to their contracts; `--help` tells the options
+  new-backend NAME [--into FOLDER] [--cachekit PATH]
+                                    writes a plug-in crate to begin with, beside this repository or into FOLDER;
+                                    it finds the crates of this repository at PATH
   bench [NAME] [--format FORMAT]    measures us beside our peers; FORMAT is `table` (default) or `json`
 
 Options:
@@ -25,6 +29,7 @@ pub(crate) enum Command {
     Bench(Bench),
     /// With its arguments as they are.
     Conformance(Vec<OsString>),
+    NewBackend(NewBackend),
     Help,
 }
 
@@ -34,6 +39,16 @@ pub(crate) struct Bench {
     /// One bench, or all of them.
     pub(crate) name: Option<String>,
     pub(crate) json: bool,
+}
+
+/// What `cargo xtask new-backend` was asked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct NewBackend {
+    pub(crate) name: String,
+    /// Where to; beside this repository if it is not said.
+    pub(crate) folder: Option<PathBuf>,
+    /// Where the crate finds those of this repository; here if it is not said.
+    pub(crate) cachekit: Option<PathBuf>,
 }
 
 pub(crate) fn parse(mut parser: Parser) -> Result<Command, Error> {
@@ -48,6 +63,7 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, Error> {
         "check" => Command::Check,
         "tidy" => Command::Tidy,
         "bench" => return bench(parser),
+        "new-backend" => return new_backend(parser),
         "conformance" => return Ok(Command::Conformance(parser.raw_args()?.collect())),
         "help" => Command::Help,
         unknown => return Err(format!("unknown command `{unknown}`").into()),
@@ -70,6 +86,23 @@ fn bench(mut parser: Parser) -> Result<Command, Error> {
         }
     }
     Ok(Command::Bench(asked))
+}
+
+fn new_backend(mut parser: Parser) -> Result<Command, Error> {
+    let mut asked = NewBackend::default();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("into") => asked.folder = Some(parser.value()?.into()),
+            Arg::Long("cachekit") => asked.cachekit = Some(parser.value()?.into()),
+            Arg::Value(name) if asked.name.is_empty() => asked.name = name.string()?,
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            other => return Err(other.unexpected()),
+        }
+    }
+    if asked.name.is_empty() {
+        return Err("the name of the backend is missing".into());
+    }
+    Ok(Command::NewBackend(asked))
 }
 
 fn format(name: &str) -> Result<bool, &'static str> {
@@ -99,13 +132,25 @@ mod tests {
         assert_eq!(parsed("conformance"), Ok(Command::Conformance(vec![])));
         let asked = ["--seed", "7"].map(OsString::from).to_vec();
         assert_eq!(parsed("conformance --seed 7"), Ok(Command::Conformance(asked)));
+        let redb = NewBackend { name: "redb".into(), folder: Some("x".into()), cachekit: Some("../c".into()) };
+        assert_eq!(parsed("new-backend redb --into x --cachekit ../c"), Ok(Command::NewBackend(redb)));
         let l1 = Bench { name: Some("l1".into()), json: true };
         assert_eq!(parsed("bench l1 --format json"), Ok(Command::Bench(l1)));
     }
 
     #[test]
     fn what_is_unknown_is_refused() {
-        for line in ["", "tets", "--quick", "test --quick", "test twice", "bench a b", "bench --format xml"] {
+        for line in [
+            "",
+            "tets",
+            "--quick",
+            "test --quick",
+            "test twice",
+            "bench a b",
+            "new-backend",
+            "new-backend a b",
+            "bench --format xml",
+        ] {
             assert!(parsed(line).is_err(), "`{line}` was accepted");
         }
     }

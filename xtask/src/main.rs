@@ -6,6 +6,7 @@ mod cargo;
 mod check;
 mod conformance;
 mod flags;
+mod new_backend;
 mod redis;
 mod step;
 mod tally;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         Ok(Command::Tidy) => tidy::run(),
         Ok(Command::Bench(asked)) => bench::run(&asked),
         Ok(Command::Conformance(asked)) => conformance::run(&asked),
+        Ok(Command::NewBackend(asked)) => new_backend::run(&asked),
         Ok(Command::Help) => {
             println!("{}", flags::USAGE);
             return ExitCode::SUCCESS;
