@@ -46,7 +46,8 @@ fn is_path(span: &str, exists: impl Fn(&str) -> bool) -> bool {
     let Some((first, rest)) = span.split_once('/') else {
         return span.contains('.') && has_known_extension(span);
     };
-    rest.is_empty() || has_known_extension(span) || exists(first)
+    // What a command makes is not there before it ran.
+    first != "target" && (rest.is_empty() || has_known_extension(span) || exists(first))
 }
 
 fn has_known_extension(span: &str) -> bool {
