@@ -1,6 +1,7 @@
 //! Looking up: L1, then the backend.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use super::Namespace;
@@ -33,7 +34,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         if let Some(found) = self.find(&key) {
             return Ok(found);
         }
-        Box::pin(self.get_beyond_l1(self.place.local_key(&key))).await
+        self.miss(self.place.local_key(&key)).await
     }
 
     /// The value under `key` if L1 has it: no I/O, no waiting.
@@ -71,6 +72,12 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         // Asked alone: those who share an answer learn the value only.
         let found = self.read_alone(&local).await?;
         Ok(found.and_then(|(value, remaining)| value.map(|_| remaining)))
+    }
+
+    /// Apart and boxed, so that the future of a hit is small and its way is straight.
+    #[cold]
+    fn miss(&self, local: LocalKey) -> Pin<Box<dyn Future<Output = Result<Option<Arc<T>>>> + Send + '_>> {
+        Box::pin(self.get_beyond_l1(local))
     }
 
     /// Asks the backend, together with whoever asks for the same key now.
