@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io::ErrorKind::InvalidInput;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_memcached::{Client, Error as Trouble, ErrorKind, MetaProtocol, Status};
@@ -12,7 +11,7 @@ use cachekit_core::{
     Abilities, Backend, BackendFault, Entry, Error, ErrorCode, Expiring, Health, Key, Limits, Remaining, Result,
     SetOptions, Ttl,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 /// One memcached server, version 1.6 or newer.
 ///
@@ -43,24 +42,20 @@ impl Memcached {
     async fn ask<T>(&self, request: impl AsyncFnOnce(&mut Client) -> Answer<T>) -> Result<T> {
         let asked = tokio::time::timeout(TIME_LIMIT, async {
             let _slot = self.slots.acquire().await;
-            let idle = self.idle().pop();
+            let idle = self.idle.lock().await.pop();
             let mut client = match idle {
                 Some(client) => client,
                 None => Client::new(&self.address).await?,
             };
             let answer = request(&mut client).await;
             match client.is_closed() {
-                true => self.idle().clear(), // the same server has the others, too
-                false => self.idle().push(client),
+                true => self.idle.lock().await.clear(), // the same server has the others, too
+                false => self.idle.lock().await.push(client),
             }
             answer
         });
         let no_answer = |_| Error::backend(NAME, BackendFault::Timeout, format!("no answer within {TIME_LIMIT:?}"));
         asked.await.map_err(no_answer)?.map_err(|trouble| told(&trouble))
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<Client>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -107,7 +102,7 @@ impl Backend for Memcached {
     }
 
     async fn close(&self) {
-        self.idle().clear();
+        self.idle.lock().await.clear();
     }
 }
 

@@ -17,7 +17,8 @@ impl Server {
     pub(crate) fn start() -> Self {
         // Between finding a free port and the server's taking it, another process may take it.
         for _ in 0..START_ATTEMPTS {
-            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+            let port = free.expect("a loopback port is free").port();
             if let Some(child) = spawn(port) {
                 return Self { port, running: Some(child) };
             }
@@ -32,8 +33,8 @@ impl Server {
     /// Ends the server without notice, as a crash does.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.running.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
+            child.kill().expect("a child can be killed");
+            child.wait().expect("a child can be waited for");
         }
     }
 
@@ -52,7 +53,7 @@ impl Server {
 
     fn signal(&self, signal: Signal) {
         let child = self.running.as_ref().expect("the server runs");
-        kill_process(Pid::from_child(child), signal).unwrap();
+        kill_process(Pid::from_child(child), signal).expect("a child can be signalled");
     }
 }
 
@@ -79,7 +80,7 @@ fn spawn(port: u16) -> Option<Child> {
         std::thread::spawn(move || lines.for_each(drop));
         Some(child)
     } else {
-        child.wait().unwrap(); // it said no more, so it has ended
+        child.wait().expect("a child can be waited for"); // it said no more, so it has ended
         None
     }
 }
