@@ -1,9 +1,22 @@
-//! The real Redis that the tests start for themselves: brings the program where it is missing.
+//! The real servers that the tests start for themselves: brings a program where it is missing.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Installs the package, and nothing but the program: no service runs afterwards, now or after the next start.
+/// A server that tests start. Debian's package and the service in it are named as the program is.
+#[derive(Debug)]
+pub(crate) struct Server {
+    program: &'static str,
+    /// What to ask for elsewhere than on Debian.
+    wanted: &'static str,
+}
+
+pub(crate) const REDIS: Server =
+    Server { program: "redis-server", wanted: "install Redis 7 or newer (macOS: `brew install redis`)" };
+pub(crate) const MEMCACHED: Server =
+    Server { program: "memcached", wanted: "install memcached 1.6 or newer (macOS: `brew install memcached`)" };
+
+/// Installs the package `$1`, and nothing but the program: no service runs afterwards, now or after the next start.
 ///
 /// Debian starts a service as it installs it, unless `policy-rc.d` forbids that. A policy that is there already belongs
 /// to the machine's owner and stays as it is.
@@ -18,48 +31,59 @@ if [ ! -e "$policy" ]; then
 fi
 export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
 apt-get update
-apt-get install -y --no-install-recommends redis-server
+apt-get install -y --no-install-recommends "$1"
 if command -v systemctl > /dev/null; then
-    systemctl disable redis-server
+    systemctl disable "$1"
 fi
 "#;
 
-/// Makes sure that `redis-server` can be started.
-pub(crate) fn ensure() -> Result<(), String> {
-    if answers("redis-server", "--version") {
-        return Ok(());
+impl Server {
+    pub(crate) fn program(&self) -> &'static str {
+        self.program
     }
-    if !(Path::new("/etc/debian_version").exists() && answers("apt-get", "--version")) {
-        return Err("the tests start real Redis servers, and `redis-server` is not in the PATH: \
-                    install Redis 7 or newer (macOS: `brew install redis`) and try again"
-            .into());
-    }
-    let (program, args) = installer()?;
-    println!("    `redis-server` is missing, and the tests start servers of their own on free ports of 127.0.0.1:");
-    println!(
-        "    installing Debian's package `redis-server`{}; its service stays off.",
-        if program == "sudo" { " with sudo" } else { "" }
-    );
-    let status = Command::new(program).args(args).status();
-    let status = status.map_err(|error| format!("`{program}` did not start: {error}"))?;
-    match answers("redis-server", "--version") {
-        true => Ok(()),
-        false => Err(format!(
-            "the package `redis-server` could not be installed ({status}): install it by hand and try again"
-        )),
-    }
-}
 
-fn installer() -> Result<(&'static str, &'static [&'static str]), String> {
-    let id = Command::new("id").arg("-u").output().map_err(|error| format!("`id -u` did not start: {error}"))?;
-    if id.stdout.trim_ascii() == b"0" {
-        Ok(("sh", &["-c", INSTALL]))
-    } else if answers("sudo", "--version") {
-        Ok(("sudo", &["sh", "-c", INSTALL]))
-    } else {
-        Err("the tests start real Redis servers, and `redis-server` is missing: \
-             as root, run `apt-get install --no-install-recommends redis-server`, and try again"
-            .into())
+    /// Makes sure that it can be started.
+    pub(crate) fn ensure(&self) -> Result<(), String> {
+        let Self { program, wanted } = self;
+        if answers(program, "--version") {
+            return Ok(());
+        }
+        if !(Path::new("/etc/debian_version").exists() && answers("apt-get", "--version")) {
+            return Err(format!(
+                "the tests start real servers, and `{program}` is not in the PATH: {wanted} and try again"
+            ));
+        }
+        let as_root = self.as_root()?;
+        println!("    `{program}` is missing, and the tests start servers of their own on free ports of 127.0.0.1:");
+        println!(
+            "    installing Debian's package `{program}`{}; its service stays off.",
+            if as_root.is_empty() { "" } else { " with sudo" }
+        );
+        let command = [as_root, &["sh", "-c", INSTALL, "sh", program]].concat();
+        let status = Command::new(command[0]).args(&command[1..]).status();
+        let status = status.map_err(|error| format!("`{}` did not start: {error}", command[0]))?;
+        match answers(program, "--version") {
+            true => Ok(()),
+            false => Err(format!(
+                "the package `{program}` could not be installed ({status}): install it by hand and try again"
+            )),
+        }
+    }
+
+    /// What to put before a command so that root runs it.
+    fn as_root(&self) -> Result<&'static [&'static str], String> {
+        let id = Command::new("id").arg("-u").output().map_err(|error| format!("`id -u` did not start: {error}"))?;
+        if id.stdout.trim_ascii() == b"0" {
+            Ok(&[])
+        } else if answers("sudo", "--version") {
+            Ok(&["sudo"])
+        } else {
+            Err(format!(
+                "the tests start real servers, and `{program}` is missing: \
+                 as root, run `apt-get install --no-install-recommends {program}`, and try again",
+                program = self.program
+            ))
+        }
     }
 }
 
