@@ -167,3 +167,18 @@ const MAX_VALUE: usize = (1 << 20) - (1 << 10);
 /// The server's clock shows whole seconds and is set once a second, so it is up to two behind.
 const LAG: Duration = Duration::from_secs(2);
 const MAX_TTL: Duration = Duration::from_secs(30 * 86_400 - LAG.as_secs());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_is_told_a_life_that_its_clock_cannot_cut_short() {
+        for (asked, told) in [(1, "T3"), (1_000, "T3"), (1_001, "T4"), (59_999, "T62")] {
+            assert_eq!(life(Ttl::millis(asked)).unwrap(), told, "{asked} ms");
+        }
+        assert_eq!(life(Ttl::For(cachekit_core::NonZeroDuration::new(MAX_TTL).unwrap())).unwrap(), "T2592000");
+        assert_eq!(remaining(Some(62)), Remaining::For(Duration::from_secs(60)));
+        assert_eq!(remaining(Some(1)), Remaining::For(Duration::ZERO));
+    }
+}
