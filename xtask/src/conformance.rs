@@ -3,14 +3,14 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::{cargo, redis};
+use crate::{cargo, servers};
 
 pub(crate) fn run(asked: &[OsString]) -> Result<ExitCode, String> {
     let says = |word: &str| asked.iter().any(|argument| argument.to_string_lossy().split('=').any(|part| part == word));
     let needs_redis = !(says("--list") || says("--help") || says("-h")) && (says("redis") || !says("--backend"));
     // Bringing it prints what is being done, and a report in JSON is to be alone. Without it the run says what is missing.
     if needs_redis && !says("json") {
-        redis::ensure()?;
+        servers::REDIS.ensure()?;
     }
     let mut command = cargo::cargo();
     command.args(["run", "--quiet", "--package", "xtask-conformance", "--"]).args(asked);

@@ -7,7 +7,7 @@ mod check;
 mod conformance;
 mod flags;
 mod new_backend;
-mod redis;
+mod servers;
 mod step;
 mod tally;
 mod test;

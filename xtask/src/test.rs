@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::cargo;
 use crate::check;
-use crate::redis;
+use crate::servers;
 use crate::step::{Failure, Run, Step};
 use crate::workspace::{Member, Workspace};
 
@@ -18,7 +18,9 @@ pub(crate) fn run() -> Result<ExitCode, String> {
 }
 
 fn steps(run: &mut Run, workspace: &Workspace) -> Result<(), Failure> {
-    run.task("redis-server", "cargo xtask test", redis::ensure)?;
+    for server in [servers::REDIS, servers::MEMCACHED] {
+        run.task(server.program(), "cargo xtask test", || server.ensure())?;
+    }
     check::steps(run, workspace)?;
     tests(run, workspace)?;
     features(run, workspace)?;

@@ -34,7 +34,11 @@ fn may_know(crate_: &str, other: &str) -> Option<bool> {
         "cachekit" => Some(other != "cachekit-testkit" && other != "xtask"),
         // The drills come in by the door that users come in by.
         "cachekit-testkit" => Some(["cachekit", "cachekit-core"].contains(&other) || PLUG_INS.contains(&other)),
-        "xtask" | "xtask-conformance" | "cachekit-examples" | "cachekit-example-redb" => Some(true),
+        "xtask"
+        | "xtask-conformance"
+        | "cachekit-examples"
+        | "cachekit-example-memcached"
+        | "cachekit-example-redb" => Some(true),
         plug_in if PLUG_INS.contains(&plug_in) => Some(other == "cachekit-core"),
         _ => None,
     }
