@@ -1,8 +1,9 @@
 //! Looking up: L1, then the backend.
 
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
 
 use super::Namespace;
 use crate::engine::codec::Decoded;
@@ -76,7 +77,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
 
     /// Apart and boxed, so that the future of a hit is small and its way is straight.
     #[cold]
-    fn miss(&self, local: LocalKey) -> Pin<Box<dyn Future<Output = Result<Option<Arc<T>>>> + Send + '_>> {
+    fn miss(&self, local: LocalKey) -> BoxFuture<'_, Result<Option<Arc<T>>>> {
         Box::pin(self.get_beyond_l1(local))
     }
 
