@@ -222,6 +222,9 @@ pub struct Limits {
     /// The longest time to live, if there is a limit; a longer one is refused with E063.
     pub max_ttl: Option<Duration>,
     /// To what a time to live is rounded up, and within what a remaining life is told.
+    ///
+    /// A store whose clock ticks, say once a second, ends an entry up to a tick early. Its backend asks for so much more,
+    /// and counts that in here.
     pub resolution: Duration,
 }
 
