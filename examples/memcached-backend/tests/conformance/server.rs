@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 /// Dropping it kills the server, also when the test panics. The port stays, so that clients find one that came back.
 pub(crate) struct Server {
@@ -41,6 +41,10 @@ impl Server {
     /// Stops the server in its tracks: connections stay open, and nothing answers.
     pub(crate) fn pause(&self) {
         self.signal(Signal::STOP);
+        // Its worker may be in the middle of an answer: it stands when the system says so.
+        let child = self.running.as_ref().expect("the server runs");
+        let standing = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(Pid::from_child(child)), standing).expect("a child can be waited for");
     }
 
     /// Lets a paused server go on, and starts one that was killed, empty.
