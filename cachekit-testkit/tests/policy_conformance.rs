@@ -94,9 +94,16 @@ const ZOO: &[(Quirk, &[&str])] = &[
     ),
     (Quirk::HeedsStaleFailures, &["policy.2.a-stale-finish-changes-nothing"]),
     (Quirk::CountsAbandonedAsFailures, &["policy.3.abandoned-counts-neither-way"]),
-    (Quirk::GivesOneTicketToAll, &["policy.4.tickets-differ"]),
+    (Quirk::GivesOneTicketToAll, &["policy.4.tickets-differ", "policy.4.tickets-are-served-in-order"]),
     (Quirk::ServesWhoAsksFirst, &["policy.4.tickets-are-served-in-order"]),
-    (Quirk::KeepsTicketsThatWereGivenUp, &["policy.4.a-ticket-given-up-makes-way"]),
+    (
+        Quirk::KeepsTicketsThatWereGivenUp,
+        &[
+            "policy.1.what-was-finished-is-free-again",
+            "policy.4.a-ticket-given-up-makes-way",
+            "policy.5.time-may-stand-still",
+        ],
+    ),
     (Quirk::SubtractsTime, &["policy.5.no-call-panics"]),
     (Quirk::WaitsForEver, &["policy.5.time-may-stand-still"]),
     (Quirk::ShowsItsCount, &["policy.6.display-is-one-line-that-stays"]),
