@@ -6,7 +6,7 @@ use cachekit_testkit::conformance::PartRule;
 
 /// The names of the clauses that stand in the documentation of the trait `declared` in `source`: its numbered ones, its
 /// sections on errors and cancellation, and `methods`, which promise more than the clauses do.
-pub fn of(contract: &str, source: &str, declared: &str, methods: &[&str]) -> BTreeSet<String> {
+pub(crate) fn of(contract: &str, source: &str, declared: &str, methods: &[&str]) -> BTreeSet<String> {
     let (before, after) = source.split_once(&format!("\n{declared}")).expect("the trait is declared");
     let above = before.lines().rev().take_while(|line| line.starts_with("///") || line.starts_with("#["));
     let mut clauses = BTreeSet::new();
@@ -37,7 +37,7 @@ pub fn of(contract: &str, source: &str, declared: &str, methods: &[&str]) -> BTr
 }
 
 /// Compares clauses and rules, and looks at how the rules are written.
-pub fn compare(clauses: &BTreeSet<String>, rules: &[PartRule]) {
+pub(crate) fn compare(clauses: &BTreeSet<String>, rules: &[PartRule]) {
     let ruled: BTreeSet<String> = rules.iter().map(|rule| rule.id.rsplit_once('.').unwrap().0.to_owned()).collect();
     assert_eq!(ruled, *clauses);
     let ids: BTreeSet<&str> = rules.iter().map(|rule| rule.id).collect();
