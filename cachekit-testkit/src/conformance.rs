@@ -19,17 +19,22 @@
 mod case;
 mod clauses;
 mod fixture;
+pub mod key_provider;
 mod outcome;
+mod part;
+pub mod policy;
 #[cfg(unix)] // as the server that it starts
 mod redis;
 mod registry;
 mod report;
 mod rules;
+pub mod serializer;
 mod suite;
 mod table;
 
 pub use self::clauses::{CLAUSES, clause};
 pub use self::fixture::{Fixture, Illness, MemoryFixture, Profile, Shared, Time};
+pub use self::part::{PartFinding, PartReport, PartRule};
 #[cfg(unix)]
 pub use self::redis::RedisFixture;
 pub use self::registry::{Level, Rule, rules};

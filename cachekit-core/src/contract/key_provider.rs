@@ -19,6 +19,9 @@ use crate::{Error, ErrorCode, Result};
 /// # Errors
 /// E001 if there is no key, E002 if one is malformed; E060 to E066 if a service that keeps them fails, in which case
 /// the keys known so far stay in use.
+///
+/// # Cancellation
+/// The future may be dropped at any await; later calls answer as if it had never been made.
 #[async_trait]
 pub trait KeyProvider: fmt::Debug + Send + Sync + 'static {
     /// The keys as they are now.

@@ -21,6 +21,7 @@ use crate::{Error, ErrorCode, Moment, Operation};
 ///    is given up is finished as [`Outcome::Abandoned`]. Tickets are served in the order in which they were given.
 /// 5. Methods take `&self`, are called concurrently, return at once and never panic. Time may stand still between calls
 ///    but does not go back.
+/// 6. `Display` names the policy and its settings, on one line that stays the same: so a stack is told in logs.
 ///
 /// # Errors
 /// A refusal names the code of the catalogue (E030 to E033); the driver makes the error.
