@@ -6,7 +6,10 @@
 //!
 //! fn fixture() -> KeyProviderFixture {
 //!     let fake = FakeKeyProvider::new();
-//!     KeyProviderFixture::new(fake.clone()).with_rotation(async move || fake.rotate())
+//!     KeyProviderFixture::new(fake.clone()).with_rotation(move || {
+//!         let fake = fake.clone();
+//!         async move { fake.rotate() }
+//!     })
 //! }
 //!
 //! cachekit_testkit::key_provider_conformance!(fixture());
