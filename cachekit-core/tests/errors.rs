@@ -318,6 +318,18 @@ mod an_error {
     }
 
     #[test]
+    fn what_was_not_sent_may_be_stored_again() {
+        let refused_here = [ErrorCode::E012, ErrorCode::E030, ErrorCode::E031, ErrorCode::E032];
+        for &code in ErrorCode::ALL {
+            let error = Error::new(code, "for once");
+            assert_eq!(error.is_unsent(), refused_here.contains(&code), "{code}");
+            assert!(error.unsent().is_unsent(), "{code}");
+        }
+        assert!(Operation::Acquire.is_repeatable() && Operation::Delete.is_repeatable());
+        assert!(!Operation::Set.is_repeatable() && !Operation::SetMany.is_repeatable());
+    }
+
+    #[test]
     fn stays_one_plain_line_whatever_a_server_says() {
         let hostile = "two\r\nlines\0\u{1b}[31m\tred\u{85}\u{2028}\u{202e}desrever\u{2069}\u{7f} é ✓ \"quoted\" \\";
         let error = Error::new(ErrorCode::E066, hostile).with_backend("bad\nname");

@@ -34,7 +34,7 @@ async fn what_does_nothing_wrong_is_caught_by_no_rule_and_skipped_by_none() {
 #[tokio::test]
 async fn the_fake_keeps_what_it_can_show() {
     let report = run("fake", None, async || PolicyFixture::new(FakePolicy::new)).await;
-    assert_eq!((report.count("fail"), report.count("skip")), (0, 5), "{report}");
+    assert_eq!((report.count("fail"), report.count("skip")), (0, 6), "{report}");
     let delaying = || {
         let fake = FakePolicy::new();
         fake.delay(Duration::from_secs(1));
@@ -80,6 +80,8 @@ enum Quirk {
     ShowsItsCount,
     HidesItsSettings,
     RefusesWithAnotherCode,
+    EndsBeforeItBegan,
+    EndsWithAnotherCode,
 }
 
 const ZOO: &[(Quirk, &[&str])] = &[
@@ -109,9 +111,11 @@ const ZOO: &[(Quirk, &[&str])] = &[
     (Quirk::ShowsItsCount, &["policy.6.display-is-one-line-that-stays"]),
     (Quirk::HidesItsSettings, &["policy.6.display-shows-the-settings"]),
     (Quirk::RefusesWithAnotherCode, &["policy.errors.refusals-have-their-codes"]),
+    (Quirk::EndsBeforeItBegan, &["policy.7.a-time-limit-is-ahead"]),
+    (Quirk::EndsWithAnotherCode, &["policy.7.a-time-limit-is-ahead"]),
 ];
 
-/// Four calls at once, the rest in a queue; five failures in a row refuse calls for ten seconds.
+/// Four calls at once of two seconds each, the rest in a queue; five failures in a row refuse calls for ten seconds.
 #[derive(Debug)]
 struct Animal {
     quirk: Quirk,
@@ -151,7 +155,10 @@ impl ResiliencePolicy for Animal {
                 state.queue.remove(place);
             }
             state.held.push(mark);
-            return Verdict::Go(Admission::new(state.generation, mark));
+            let ends = if self.quirk == Quirk::EndsBeforeItBegan { now } else { now + Duration::from_secs(2) };
+            let another = self.quirk == Quirk::EndsWithAnotherCode;
+            let code = if another { ErrorCode::E010 } else { ErrorCode::E033 };
+            return Verdict::Go(Admission::new(state.generation, mark).ending(ends, code));
         }
         let at_most = if self.quirk == Quirk::WaitsForEver { Duration::MAX } else { Duration::from_secs(1) };
         let ticket = match (place, self.quirk) {

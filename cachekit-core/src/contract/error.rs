@@ -48,6 +48,7 @@ struct Inner {
     key: Option<ShortKey>,
     retry_after: Option<Duration>,
     not_retryable: bool,
+    unsent: bool,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -67,6 +68,7 @@ impl Error {
             key: None,
             retry_after: None,
             not_retryable: false,
+            unsent: false,
             source: None,
         }))
     }
@@ -145,6 +147,13 @@ impl Error {
         self.map(|inner| inner.not_retryable = true)
     }
 
+    /// Says that nothing of the request left this process, so that the backend has not done it and will not: then even a
+    /// store may be tried again.
+    #[must_use]
+    pub fn unsent(self) -> Self {
+        self.map(|inner| inner.unsent = true)
+    }
+
     /// Attaches the cause. It must not show secrets: scrub URLs and keys from a driver's error first.
     #[must_use]
     pub fn with_source(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
@@ -180,6 +189,13 @@ impl Error {
     #[must_use]
     pub fn trips_breaker(&self) -> bool {
         self.0.code.trips_breaker()
+    }
+
+    /// Whether it is certain that nothing of the request left this process. Always so for a call that was refused before
+    /// it was sent: E012, E030, E031 and E032.
+    #[must_use]
+    pub fn is_unsent(&self) -> bool {
+        self.0.unsent || matches!(self.0.code, ErrorCode::E012 | ErrorCode::E030 | ErrorCode::E031 | ErrorCode::E032)
     }
 
     /// How long the server asked to be left alone, if it did.
@@ -255,6 +271,9 @@ impl fmt::Debug for Error {
         }
         if self.0.not_retryable {
             debug.field("not_retryable", &true);
+        }
+        if self.0.unsent {
+            debug.field("unsent", &true);
         }
         if self.0.source.is_some() {
             let causes = std::iter::successors(self.source(), |&cause| cause.source());

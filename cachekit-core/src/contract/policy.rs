@@ -12,23 +12,32 @@ use crate::{Error, ErrorCode, Moment, Operation};
 /// time.
 ///
 /// # Contract
-/// 1. Each `admit` that is answered with [`Verdict::Go`], or [`Verdict::GoAfter`] is followed by exactly one `finish`
+/// 1. Each `admit` that is answered with [`Verdict::Go`] or [`Verdict::GoAfter`] is followed by exactly one `finish`
 ///    with the same [`Admission`], whatever becomes of the call: a dropped one is finished as [`Outcome::Abandoned`].
+///    Whoever answers [`Next::AgainAfter`] is asked to `admit` again, with one attempt more, when the time is over.
 /// 2. An admission carries the generation in which it was given; a `finish` of an older generation releases what it
 ///    holds and otherwise changes nothing.
 /// 3. [`Outcome::Abandoned`] gives back permits and slots and counts neither as success nor as failure.
-/// 4. A [`Verdict::Queue`] hands out a ticket. The driver asks again with that ticket when it is woken; a ticket that
-///    is given up is finished as [`Outcome::Abandoned`]. Tickets are served in the order in which they were given.
+/// 4. A [`Verdict::Queue`] hands out a ticket. The driver asks again with that ticket when it is woken and when
+///    `at_most` is over; each time a call is finished or a ticket leaves the queue, it wakes the earliest ticket that
+///    waits. A ticket that is given up is finished as [`Outcome::Abandoned`], with the ticket as the
+///    [mark](Admission::mark); a [`Verdict::Refuse`] ends it without. Tickets rise, and are served in that order.
 /// 5. Methods take `&self`, are called concurrently, return at once and never panic. Time may stand still between calls
 ///    but does not go back.
 /// 6. `Display` names the policy and its settings, on one line that stays the same: so a stack is told in logs.
+/// 7. A policy that bounds time says so in its admission: [`Admission::ending`]. All that lies below it in the stack,
+///    waits included, is over by then: the driver gives up what is still under way, finishes it here with the code
+///    that the admission names, and starts nothing that could not begin in time.
 ///
 /// # Errors
-/// A refusal names the code of the catalogue (E030 to E033); the driver makes the error.
+/// A refusal names the code of the catalogue (E030 to E033), a time limit that of the error when it is over; the driver
+/// makes the error.
 ///
 /// # Position in the stack
 /// Each policy documents which neighbours it needs: order is behaviour. The default, from the outside in: limit, retry,
-/// breaker, time limit per attempt, backend.
+/// breaker, time limit per attempt, backend. What a policy is told of a call that a limit further out cut short is a
+/// failure with the code of that limit, after the time that it took; that one code does not count against the backend,
+/// the time may.
 pub trait ResiliencePolicy: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// Whether the call may go out. `random` is uniform over all of `u64`.
     fn admit(&self, call: &Call, now: Moment, random: u64) -> Verdict;
@@ -86,13 +95,21 @@ pub struct Admission {
     pub generation: u64,
     /// What the policy wants to know again: which permit, whether it is a probe.
     pub mark: u64,
+    /// When the call has to be over, and the code of the error if it is not.
+    pub ends: Option<(Moment, ErrorCode)>,
 }
 
 impl Admission {
     /// An admission of this generation.
     #[must_use]
     pub const fn new(generation: u64, mark: u64) -> Self {
-        Self { generation, mark }
+        Self { generation, mark, ends: None }
+    }
+
+    /// The same admission, for a call that fails with `code` if it is not over at `moment`. Clause 7.
+    #[must_use]
+    pub const fn ending(self, moment: Moment, code: ErrorCode) -> Self {
+        Self { ends: Some((moment, code)), ..self }
     }
 }
 

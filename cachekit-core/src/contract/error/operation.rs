@@ -56,6 +56,38 @@ impl Operation {
     }
 }
 
+impl Operation {
+    /// Whether doing it twice does no more than doing it once, so that it may be made again when it is not known what
+    /// became of the first attempt.
+    ///
+    /// Not so for what stores: an older value that arrives late would replace a newer one. It may be made again only if
+    /// nothing was [sent](crate::Error::is_unsent).
+    #[must_use]
+    pub const fn is_repeatable(self) -> bool {
+        match self {
+            Self::Acquire
+            | Self::Delete
+            | Self::DeleteMany
+            | Self::Epoch
+            | Self::Exists
+            | Self::Get
+            | Self::GetMany
+            | Self::Health
+            | Self::Release
+            | Self::Renew
+            | Self::Ttl => true,
+            Self::Clear
+            | Self::Close
+            | Self::Connect
+            | Self::Expire
+            | Self::Load
+            | Self::Set
+            | Self::SetMany
+            | Self::Watch => false,
+        }
+    }
+}
+
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())

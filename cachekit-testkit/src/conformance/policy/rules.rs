@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::mem::discriminant;
 use std::time::Duration;
 
-use cachekit_core::{Admission, Call, ErrorCode, Moment, Operation, ResiliencePolicy, Verdict};
+use cachekit_core::{Admission, Call, ErrorCode, ErrorKind, Moment, Operation, ResiliencePolicy, Verdict};
 
 use super::drive::{Drive, End, finish};
 use super::{Outcome, PolicyFixture};
@@ -188,6 +188,26 @@ pub(super) fn policy_6_display_shows_the_settings(fixture: &PolicyFixture) -> Ou
     fixture.settings.iter().try_for_each(|setting| {
         ensure(shown.contains(setting), format_args!("{setting:?} in Display"), || format!("{shown:?}"))
     })
+}
+
+pub(super) fn policy_7_a_time_limit_is_ahead(fixture: &PolicyFixture) -> Outcome {
+    let policy = (fixture.make)();
+    let mut drive = Drive::of(&*policy);
+    let mut limits = 0;
+    for second in 0..100 {
+        let asked = drive.now;
+        if let Verdict::Go(admission) | Verdict::GoAfter(_, admission) = drive.ask_anew()
+            && let Some((ends, code)) = admission.ends
+        {
+            limits += 1;
+            ensure(ends > asked, "an end after the moment of the admission", || format!("{ends:?} at {asked:?}"))?;
+            ensure(code.kind() == ErrorKind::Timeout, "a code of the kind TIMEOUT", || code.to_string())?;
+        }
+        drive.finish_all([End::Success, End::Failure][second % 2]);
+        drive.give_up_all();
+        drive.pass(Duration::from_secs(1));
+    }
+    if limits == 0 { Err(Unmet::skipped("it does not bound time")) } else { Ok(()) }
 }
 
 pub(super) fn policy_errors_refusals_have_their_codes(fixture: &PolicyFixture) -> Outcome {

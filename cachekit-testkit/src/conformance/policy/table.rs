@@ -33,6 +33,8 @@ macro_rules! __policy_rules {
                 "Display is one line, and the same before and after calls.";
             "policy.6.display-shows-the-settings" policy_6_display_shows_the_settings Must []
                 "Display shows the name and the settings that the fixture knows.";
+            "policy.7.a-time-limit-is-ahead" policy_7_a_time_limit_is_ahead Must []
+                "An admission that bounds time ends later than it was given, with the code of something that took too long.";
             "policy.errors.refusals-have-their-codes" policy_errors_refusals_have_their_codes Must [E030 E031 E032 E033]
                 "A refusal has a code of those for refusals.";
         }
