@@ -14,6 +14,8 @@ mod manual_clock;
 #[cfg(feature = "engine")]
 mod memory;
 #[cfg(feature = "engine")]
+mod resilience;
+#[cfg(feature = "engine")]
 mod sync;
 #[cfg(feature = "engine")]
 mod system_clock;
@@ -45,5 +47,7 @@ pub use engine::{ErrorSharing, LoadFailure, NotShared, Shared, SharedByArc};
 pub use manual_clock::ManualClock;
 #[cfg(feature = "engine")]
 pub use memory::{MemoryBackend, MemoryBackendBuilder};
+#[cfg(feature = "engine")]
+pub use resilience::{Resilience, ResilientBackend};
 #[cfg(feature = "engine")]
 pub use system_clock::SystemClock;

@@ -1,0 +1,178 @@
+//! [`ResilientBackend`]: the driver, which runs policies around a backend and is the only place that waits.
+
+mod abilities;
+mod batch;
+mod chance;
+mod layer;
+mod passage;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use self::chance::Chance;
+use self::layer::Layer;
+use self::passage::Passage;
+use super::Resilience;
+use crate::{
+    Abilities, Backend, Clock, Entropy, Entry, Health, Key, Limits, Operation, Result, SetOptions, SystemClock,
+    SystemEntropy, Write,
+};
+
+/// A backend with policies around it: itself a [`Backend`], with the abilities of the one that it wraps.
+///
+/// Each call asks the policies from the outside in, is made when all of them let it go, and is reported to them from
+/// the inside out; one that says so has it made again. Calls of abilities pass like all others, so that a lock does not
+/// slip past an open breaker. A batch passes as one call: it failed if one of its elements met trouble that counts
+/// against the backend, and only such elements are asked for again.
+///
+/// # Errors
+/// Those of the backend, and those of the policies: E030 for a call that the breaker refused, E031 and E032 for one that
+/// was shed, E033 for one whose time was up, and E011 or E064 for an attempt whose was. An error of a limit has the last
+/// attempt's as its [source](std::error::Error::source), if there was one.
+///
+/// # Cancellation
+/// A future may be dropped at any await: permits, probes, slots and tickets are given back, and the attempt is reported
+/// as [abandoned](crate::Outcome::Abandoned), which neither trips nor heals a breaker. What the dropped attempt did is
+/// up to the backend.
+///
+/// # Concurrency
+/// Any number of callers. Where a policy has them queue, they are served in the order in which they came.
+///
+/// # Panics
+/// Where it has to wait, for a policy or a time limit: outside a tokio runtime with timers.
+pub struct ResilientBackend {
+    inner: Arc<dyn Backend>,
+    layers: Box<[Layer]>,
+    clock: Arc<dyn Clock>,
+    /// The same clock, where it is the system's: asked by name it is cheaper.
+    system_clock: Option<SystemClock>,
+    chance: Chance,
+}
+
+impl ResilientBackend {
+    /// Runs `resilience` around `backend`, with the system's clock and randomness.
+    #[must_use]
+    pub fn new(backend: Arc<dyn Backend>, resilience: Resilience) -> Self {
+        let clock = SystemClock::new();
+        let system_clock = Some(clock.clone());
+        Self { system_clock, ..Self::with_parts(backend, resilience, Arc::new(clock), &SystemEntropy) }
+    }
+
+    /// As [`new`](Self::new), with `clock` for the time and `entropy` for the seeds of what is random.
+    #[must_use]
+    pub fn with_parts(
+        backend: Arc<dyn Backend>,
+        resilience: Resilience,
+        clock: Arc<dyn Clock>,
+        entropy: &dyn Entropy,
+    ) -> Self {
+        let policies = resilience.into_policies();
+        Self {
+            inner: backend,
+            layers: policies.into_iter().map(|policy| Layer::new(policy, Arc::clone(&clock))).collect(),
+            clock,
+            system_clock: None,
+            chance: Chance::new(entropy),
+        }
+    }
+
+    /// The backend that it wraps.
+    #[must_use]
+    pub fn inner(&self) -> &Arc<dyn Backend> {
+        &self.inner
+    }
+
+    /// Makes one call: `attempt` is called for each attempt.
+    async fn call<R, A>(&self, operation: Operation, attempt: impl Fn() -> A) -> Result<R>
+    where
+        A: Future<Output = Result<R>>,
+    {
+        Passage::new(self, operation).make(attempt).await
+    }
+
+    #[inline]
+    fn now(&self) -> crate::Moment {
+        match &self.system_clock {
+            Some(clock) => clock.now(),
+            None => self.clock.now(),
+        }
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Backend for ResilientBackend {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Entry>> {
+        self.call(Operation::Get, || self.inner.get(key)).await
+    }
+
+    async fn set(&self, key: &Key, value: Bytes, options: &SetOptions) -> Result<()> {
+        self.call(Operation::Set, || self.inner.set(key, value.clone(), options)).await
+    }
+
+    async fn delete(&self, key: &Key) -> Result<()> {
+        self.call(Operation::Delete, || self.inner.delete(key)).await
+    }
+
+    async fn exists(&self, key: &Key) -> Result<bool> {
+        self.call(Operation::Exists, || self.inner.exists(key)).await
+    }
+
+    async fn get_many(&self, keys: &[Key]) -> Vec<Result<Option<Entry>>> {
+        self.call_many(Operation::GetMany, keys, async move |keys: Vec<Key>| self.inner.get_many(&keys).await).await
+    }
+
+    async fn set_many(&self, writes: &[Write]) -> Vec<Result<()>> {
+        self.call_many(Operation::SetMany, writes, async move |writes: Vec<Write>| self.inner.set_many(&writes).await)
+            .await
+    }
+
+    async fn delete_many(&self, keys: &[Key]) -> Vec<Result<()>> {
+        self.call_many(Operation::DeleteMany, keys, async move |keys: Vec<Key>| self.inner.delete_many(&keys).await)
+            .await
+    }
+
+    async fn health(&self) -> Result<Health> {
+        self.call(Operation::Health, || self.inner.health()).await
+    }
+
+    fn limits(&self) -> Limits {
+        self.inner.limits()
+    }
+
+    fn abilities(&self) -> Abilities<'_> {
+        self.offered()
+    }
+
+    /// Closes the backend. The policies are not asked.
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
+
+impl fmt::Display for ResilientBackend {
+    /// All policies with their settings, then the backend's name: `retry(..) > breaker(..) > redis`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for layer in &self.layers {
+            write!(f, "{} > ", layer.policy)?;
+        }
+        f.write_str(self.inner.name())
+    }
+}
+
+impl fmt::Debug for ResilientBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResilientBackend")
+            .field("policies", &format_args!("{self}"))
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
+    }
+}

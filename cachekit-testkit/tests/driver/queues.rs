@@ -1,0 +1,99 @@
+//! Who queues is served in order, and nobody is forgotten.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cachekit_core::{Backend, ErrorCode, Resilience};
+use cachekit_testkit::faults::Rule;
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use crate::common::{Diary, Turnstile, driven, key, memory};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test(start_paused = true)]
+async fn callers_are_served_in_the_order_in_which_they_came() {
+    let turnstile = Turnstile::new(60 * SECOND);
+    let backend = driven(&memory().inject(Rule::delay(SECOND)), Resilience::none().with_shared(turnstile.clone()));
+    let (diary, began) = (Diary::default(), Instant::now());
+    join_all((0..5).map(|at| {
+        let (backend, diary) = (&backend, diary.clone());
+        async move {
+            backend.get(&key("a")).await.unwrap();
+            diary.write(format!("{at} after {:?}", began.elapsed()));
+        }
+    }))
+    .await;
+    assert_eq!(diary.read(), ["0 after 1s", "1 after 2s", "2 after 3s", "3 after 4s", "4 after 5s"]);
+    assert_eq!((turnstile.state(), turnstile.ended()), ((false, 0), (5, 0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_too_long_is_refused_and_the_others_go_on() {
+    let turnstile = Turnstile::new(3 * SECOND);
+    let backend = driven(&memory().inject(Rule::delay(2 * SECOND)), Resilience::none().with_shared(turnstile.clone()));
+    let began = Instant::now();
+    let answers = join_all((0..4).map(|_| async {
+        let code = backend.get(&key("a")).await.err().map(|error| error.code());
+        (code, began.elapsed())
+    }))
+    .await;
+    let shed = Some(ErrorCode::E032);
+    assert_eq!(answers, [(None, 2 * SECOND), (None, 4 * SECOND), (shed, 3 * SECOND), (shed, 3 * SECOND)]);
+    assert_eq!((turnstile.state(), turnstile.ended()), ((false, 0), (2, 0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_gives_up_makes_way() {
+    let turnstile = Turnstile::new(60 * SECOND);
+    let backend = driven(&memory().inject(Rule::delay(2 * SECOND)), Resilience::none().with_shared(turnstile.clone()));
+    let a = key("a");
+    let (first, second, third) = tokio::join!(backend.get(&a), tokio::time::timeout(SECOND, backend.get(&a)), async {
+        let began = Instant::now();
+        backend.get(&a).await.unwrap();
+        began.elapsed()
+    });
+    assert!(first.is_ok() && second.is_err());
+    assert_eq!(third, 4 * SECOND);
+    assert_eq!((turnstile.state(), turnstile.ended()), ((false, 0), (2, 1)));
+}
+
+/// Who has been woken and is dropped before it looks hands the turn on.
+#[tokio::test(start_paused = true)]
+async fn a_turn_is_not_lost_with_who_was_woken() {
+    let turnstile = Turnstile::new(60 * SECOND);
+    let faults = memory().inject(Rule::delay(SECOND));
+    let backend = driven(&faults, Resilience::none().with_shared(turnstile.clone()));
+    let a = key("a");
+    let mut first = Box::pin(backend.get(&a));
+    let mut second = Box::pin(backend.get(&a));
+    let mut third = Box::pin(backend.get(&a));
+    for future in [&mut first, &mut second, &mut third] {
+        assert!(futures_util::poll!(future).is_pending());
+    }
+    first.await.unwrap();
+    drop(second);
+    third.await.unwrap();
+    assert_eq!((turnstile.state(), turnstile.ended()), ((false, 0), (2, 1)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_wake_up_is_lost_between_threads() {
+    let turnstile = Turnstile::new(600 * SECOND);
+    let backend = Arc::new(driven(&memory(), Resilience::none().with_shared(turnstile.clone())));
+    let tasks: Vec<_> = (0..8)
+        .map(|_| {
+            let backend = Arc::clone(&backend);
+            tokio::spawn(async move {
+                for _ in 0..2_000 {
+                    backend.get(&key("a")).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!((turnstile.state(), turnstile.ended()), ((false, 0), (16_000, 0)));
+}
