@@ -19,8 +19,8 @@ use self::store::{HandleId, Store};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Mutex};
 use crate::{
-    Abilities, Backend, Clock, Entry, Error, ErrorCode, Health, Key, Limits, Moment, Operation, Result, SetOptions,
-    Write,
+    Abilities, Backend, BackendFault, Clock, Entry, Error, ErrorCode, Health, Key, Limits, Moment, Operation, Result,
+    SetOptions, Write,
 };
 
 /// Keeps entries in the memory of this process, and has every ability.
@@ -219,6 +219,10 @@ impl Backend for MemoryBackend {
         Ok(Health::default()
             .with_detail("entries", counts.entries.to_string())
             .with_detail("bytes", counts.bytes.to_string()))
+    }
+
+    fn code_of(&self, fault: BackendFault) -> ErrorCode {
+        fault.code()
     }
 
     fn limits(&self) -> Limits {

@@ -14,8 +14,8 @@ use crate::config::{RedisConfig, RedisUrl};
 use crate::error;
 use crate::lanes::Lanes;
 use cachekit_core::{
-    Abilities, Backend, Entry, Error, ErrorCode, Expiring, Health, Key, Limits, Operation, Remaining, Result,
-    SetOptions, Ttl, Write,
+    Abilities, Backend, BackendFault, Entry, Error, ErrorCode, Expiring, Health, Key, Limits, Operation, Remaining,
+    Result, SetOptions, Ttl, Write,
 };
 
 /// Entries on a Redis server. Clones are handles to the same connections.
@@ -210,6 +210,18 @@ impl Backend for RedisBackend {
 
     fn abilities(&self) -> Abilities<'_> {
         Abilities::none().with_expiring(self)
+    }
+
+    /// E011 for a call that took too long, E010 for a server that is not reached, E013 for refused credentials, E014 for
+    /// what the server reports of itself.
+    fn code_of(&self, fault: BackendFault) -> ErrorCode {
+        match fault {
+            BackendFault::Timeout => ErrorCode::E011,
+            BackendFault::Unreachable => ErrorCode::E010,
+            BackendFault::Authentication => ErrorCode::E013,
+            BackendFault::Server => ErrorCode::E014,
+            other => other.code(),
+        }
     }
 
     async fn close(&self) {

@@ -1,7 +1,8 @@
 //! [`Connection`]: one multiplexed connection to the server.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, RedisConnectionInfo, RedisError, ServerError, Value};
@@ -12,6 +13,7 @@ use tokio::task::AbortHandle;
 use crate::config::{RedisConfig, RedisUrl};
 use crate::error;
 use crate::gather::Gather;
+use crate::pulse::Pulse;
 use cachekit_core::{Error, ErrorCode, Result};
 
 /// One multiplexed connection: any number of callers, answers matched to commands by their order.
@@ -21,7 +23,9 @@ use cachekit_core::{Error, ErrorCode, Result};
 pub(crate) struct Connection {
     commands: MultiplexedConnection,
     driver: AbortHandle,
-    in_flight: Arc<AtomicUsize>,
+    pulse: Arc<Pulse>,
+    /// How long the other end may be silent after a call was given up.
+    patience: Duration,
 }
 
 impl Connection {
@@ -47,23 +51,24 @@ impl Connection {
             .set_response_timeout(Some(config.command_timeout))
             .set_connection_timeout(None)
             .set_pipeline_buffer_size(QUEUE);
-        let in_flight = Arc::<AtomicUsize>::default();
+        let pulse = Arc::new(Pulse::new());
         let (commands, driver) =
-            MultiplexedConnection::new_with_config(&silent, Gather::new(stream, Arc::clone(&in_flight)), settings)
+            MultiplexedConnection::new_with_config(&silent, Gather::new(stream, Arc::clone(&pulse)), settings)
                 .await
                 .map_err(|failure| error::from_driver(&failure, address, config.connect_timeout))?;
         let driver = tokio::spawn(driver).abort_handle();
-        Ok(Self { commands, driver, in_flight })
+        Ok(Self { commands, driver, pulse, patience: config.command_timeout })
     }
 
-    /// Whether commands can be sent. `false` as soon as the connection was closed by either side, used or not.
+    /// Whether commands can be sent. `false` as soon as the connection was closed by either side, used or not, and when
+    /// its other end has been silent for the time limit of a command since a call was given up.
     pub(crate) fn is_alive(&self) -> bool {
-        !self.driver.is_finished()
+        !self.driver.is_finished() && !self.pulse.is_silent_for(self.patience)
     }
 
     /// How many commands wait for an answer.
     pub(crate) fn load(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
+        self.pulse.callers()
     }
 }
 
@@ -74,34 +79,43 @@ impl Drop for Connection {
 }
 
 /// The right to send over a connection, counted while it lasts.
-pub(crate) struct Lease(Arc<Connection>);
+pub(crate) struct Lease {
+    connection: Arc<Connection>,
+    answered: AtomicBool,
+}
 
 impl Lease {
     pub(crate) fn new(connection: Arc<Connection>) -> Self {
-        connection.in_flight.fetch_add(1, Ordering::Relaxed);
-        Self(connection)
+        connection.pulse.came();
+        Self { connection, answered: AtomicBool::new(true) }
     }
 
     pub(crate) fn connection(&self) -> &Arc<Connection> {
-        &self.0
+        &self.connection
     }
 
     /// Sends one command. An error leaves the state of the connection unknown; one that the server answers with is a
     /// value.
     pub(crate) async fn send(&self, command: &Cmd) -> std::result::Result<Value, RedisError> {
-        self.0.commands.clone().send_packed_command(command).await
+        self.answered.store(false, Ordering::Relaxed);
+        let answer = self.connection.commands.clone().send_packed_command(command).await;
+        self.answered.store(true, Ordering::Relaxed);
+        answer
     }
 
     /// Sends several commands and gives as many answers. See [`send`](Self::send).
     pub(crate) async fn send_all(&self, commands: &redis::Pipeline) -> std::result::Result<Vec<Value>, RedisError> {
         let (skipped, wanted) = if commands.is_transaction() { (commands.len() + 1, 1) } else { (0, commands.len()) };
-        self.0.commands.clone().send_packed_commands(commands, skipped, wanted).await
+        self.answered.store(false, Ordering::Relaxed);
+        let answers = self.connection.commands.clone().send_packed_commands(commands, skipped, wanted).await;
+        self.answered.store(true, Ordering::Relaxed);
+        answers
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.connection.pulse.went(self.answered.load(Ordering::Relaxed));
     }
 }
 

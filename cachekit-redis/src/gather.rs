@@ -3,10 +3,11 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::pulse::Pulse;
 
 /// Waits one turn of the runtime before it writes, if many callers are about, so that those that are ready to send can
 /// add their commands: one packet then carries what would have been many. This does what Nagle's algorithm does,
@@ -14,20 +15,20 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// than it saves.
 pub(crate) struct Gather<S> {
     stream: S,
-    callers: Arc<AtomicUsize>,
+    pulse: Arc<Pulse>,
     /// The turn was waited, and lasts for all that is written until the next flush.
     waited: bool,
 }
 
 impl<S> Gather<S> {
-    pub(crate) fn new(stream: S, callers: Arc<AtomicUsize>) -> Self {
-        Self { stream, callers, waited: false }
+    pub(crate) fn new(stream: S, pulse: Arc<Pulse>) -> Self {
+        Self { stream, pulse, waited: false }
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Gather<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if !self.waited && self.callers.load(Ordering::Relaxed) >= MANY {
+        if !self.waited && self.pulse.callers() >= MANY {
             self.waited = true;
             context.waker().wake_by_ref();
             return Poll::Pending;
@@ -51,7 +52,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gather<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.pulse.heard();
+        }
+        read
     }
 }
 
@@ -66,7 +72,9 @@ mod tests {
 
     /// Which of several attempts to write, with a flush after every third one, were made wait.
     fn waits(callers: usize) -> Vec<bool> {
-        let mut gather = Gather::new(Vec::new(), Arc::new(callers.into()));
+        let pulse = Arc::new(Pulse::new());
+        (0..callers).for_each(|_| pulse.came());
+        let mut gather = Gather::new(Vec::new(), pulse);
         let mut context = Context::from_waker(Waker::noop());
         let mut waits = Vec::new();
         for attempt in 0..6 {

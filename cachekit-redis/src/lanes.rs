@@ -20,7 +20,8 @@ use cachekit_core::{Error, ErrorCode, Result};
 ///   connecting.
 /// - After a failed attempt calls fail at once until the next attempt is due: 50 ms later, twice that each time, up to
 ///   half a second. Who waits for an attempt that follows a failed one waits no longer than half a second.
-/// - A connection that dies, or over which something went wrong that leaves its state in doubt, is not used again.
+/// - A connection that dies, over which something went wrong that leaves its state in doubt, or whose other end has been
+///   silent since a call was given up, is not used again.
 pub(crate) struct Lanes {
     config: RedisConfig,
     address: String,
@@ -61,7 +62,7 @@ impl Lanes {
         &self.address
     }
 
-    /// A connection to send over, opened if there is none.
+    /// A connection to send over, opened if there is none. Its errors tell that nothing was sent.
     pub(crate) async fn lease(self: &Arc<Self>) -> Result<Lease> {
         let (chosen, vacant) = self.choose();
         match chosen {
@@ -71,7 +72,7 @@ impl Lanes {
                 }
                 Ok(Lease::new(connection))
             }
-            None => self.opened().await.map(Lease::new),
+            None => self.opened().await.map(Lease::new).map_err(Error::unsent),
         }
     }
 

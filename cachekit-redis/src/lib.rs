@@ -8,6 +8,7 @@ mod connection;
 mod error;
 mod gather;
 mod lanes;
+mod pulse;
 
 pub use cachekit_core::{Error, Result};
 

@@ -214,6 +214,26 @@ async fn the_time_limit_is_ours_and_not_the_shorter_one_of_the_driver() {
     assert_eq!(call.await.unwrap().unwrap().unwrap().value, "a");
 }
 
+/// Callers who give up sooner than a command is timed out never learn that the connection swallows all they send.
+#[tokio::test]
+async fn a_connection_that_swallows_everything_is_replaced_though_all_callers_give_up_early() {
+    let swallows_the_first = Fake::start(|mut stream, number| async move {
+        greet(&mut stream).await;
+        if number == 0 {
+            return hold(stream).await;
+        }
+        while command(&mut stream).await {
+            stream.write_all(b"$-1\r\n").await.unwrap();
+        }
+    })
+    .await;
+    let limit = Duration::from_millis(40);
+    let redis = RedisBackend::builder().url(&swallows_the_first.url()).command_timeout(limit).build().unwrap();
+    redis.connect().await.unwrap();
+    let answered = async { while tokio::time::timeout(limit / 8, redis.get(&key("k"))).await.is_err() {} };
+    tokio::time::timeout(PATIENCE, answered).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_stalled_server_is_a_time_out_and_found_again() {
     let server = RedisServer::start();

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::abilities::Abilities;
-use crate::{Key, Result, Ttl};
+use crate::{BackendFault, ErrorCode, Key, Result, Ttl};
 
 /// Stores opaque bytes under opaque keys, each with a time to live.
 ///
@@ -111,6 +111,12 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// What the store can do beyond this trait. Asked once, when a cache is built: the answer does not change.
     fn abilities(&self) -> Abilities<'_> {
         Abilities::none()
+    }
+
+    /// The code under which this store's troubles are told: [`BackendFault::code`] unless it has codes of its own, as Redis
+    /// has. For wrappers that meet trouble on the store's behalf, such as a call that took too long.
+    fn code_of(&self, fault: BackendFault) -> ErrorCode {
+        fault.code()
     }
 
     /// Ends the connections and what runs in the background. Calls that come later may fail. The second call does
@@ -327,6 +333,10 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
     /// The same abilities: there is nothing between this handle and the backend that they could slip past.
     fn abilities(&self) -> Abilities<'_> {
         (**self).abilities()
+    }
+
+    fn code_of(&self, fault: BackendFault) -> ErrorCode {
+        (**self).code_of(fault)
     }
 
     async fn close(&self) {

@@ -18,8 +18,8 @@ use self::layer::Layer;
 use self::passage::Passage;
 use super::Resilience;
 use crate::{
-    Abilities, Backend, Clock, Entropy, Entry, Health, Key, Limits, Operation, Result, SetOptions, SystemClock,
-    SystemEntropy, Write,
+    Abilities, Backend, BackendFault, Clock, Entropy, Entry, ErrorCode, Health, Key, Limits, Operation, Result,
+    SetOptions, SystemClock, SystemEntropy, Write,
 };
 
 /// A backend with policies around it: itself a [`Backend`], with the abilities of the one that it wraps.
@@ -31,7 +31,8 @@ use crate::{
 ///
 /// # Errors
 /// Those of the backend, and those of the policies: E030 for a call that the breaker refused, E031 and E032 for one that
-/// was shed, E033 for one whose time was up, and E011 or E064 for an attempt whose was. An error of a limit has the last
+/// was shed, E033 for one whose time was up, and E064, or what the backend [has instead](Backend::code_of), for an attempt
+/// whose was. An error of a limit has the last
 /// attempt's as its [source](std::error::Error::source), if there was one.
 ///
 /// # Cancellation
@@ -150,6 +151,10 @@ impl Backend for ResilientBackend {
 
     fn abilities(&self) -> Abilities<'_> {
         self.offered()
+    }
+
+    fn code_of(&self, fault: BackendFault) -> ErrorCode {
+        self.inner.code_of(fault)
     }
 
     /// Closes the backend. The policies are not asked.

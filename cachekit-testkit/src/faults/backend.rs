@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cachekit_core::{Abilities, Backend, Entry, Health, Key, Limits, Operation, Result, SetOptions, Write};
+use cachekit_core::{
+    Abilities, Backend, BackendFault, Entry, ErrorCode, Health, Key, Limits, Operation, Result, SetOptions, Write,
+};
 
 use super::Faults;
 use super::call::Call;
@@ -117,6 +119,10 @@ impl Backend for Faults {
     async fn health(&self) -> Result<Health> {
         let call = Call::at_large(&self.script, self.inner.name(), Operation::Health, "health", None);
         call.make(None, self.inner.health(), |_| Outcome::Done).await
+    }
+
+    fn code_of(&self, fault: BackendFault) -> ErrorCode {
+        self.inner.code_of(fault)
     }
 
     fn limits(&self) -> Limits {

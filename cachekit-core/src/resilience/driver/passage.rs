@@ -11,7 +11,7 @@ use tokio::time;
 use super::ResilientBackend;
 use super::layer::{Layer, Place};
 use crate::sync::atomic::{Ordering, fence};
-use crate::{Admission, Call, Error, ErrorCode, Moment, Next, Operation, Outcome, Result, Verdict};
+use crate::{Admission, BackendFault, Call, Error, ErrorCode, Moment, Next, Operation, Outcome, Result, Verdict};
 
 /// The way of one call through the policies and back. Dropped on the way, it gives back what it holds.
 pub(super) struct Passage<'a> {
@@ -236,7 +236,12 @@ impl<'a> Passage<'a> {
 
     fn too_late(&mut self, limit: Limit) -> Error {
         self.over = Some(limit);
-        self.error(limit.code, format!("not over within {:?}", limit.whole))
+        let code = match limit.code {
+            // Every backend's word for it, unless this one has its own.
+            ErrorCode::E064 => self.driver.inner.code_of(BackendFault::Timeout),
+            code => code,
+        };
+        self.error(code, format!("not over within {:?}", limit.whole))
     }
 
     fn error(&self, code: ErrorCode, message: String) -> Error {
