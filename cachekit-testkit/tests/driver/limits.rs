@@ -1,14 +1,15 @@
 //! What is not over in time is given up.
 
 use std::error::Error as _;
+use std::sync::Arc;
 use std::time::Duration;
 
-use cachekit_core::{Backend, Error, ErrorCode, Resilience};
+use cachekit_core::{Backend, Error, ErrorCode, ManualClock, Resilience, ResilientBackend};
 use cachekit_testkit::fakes::FakePolicy;
-use cachekit_testkit::faults::Rule;
+use cachekit_testkit::faults::{Faults, Rule};
 use tokio::time::Instant;
 
-use crate::common::{Diary, Turnstile, Witness, driven, key, memory, options};
+use crate::common::{Always, Diary, Turnstile, Witness, driven, key, memory, options};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -107,6 +108,30 @@ async fn the_limit_counts_in_the_queue_too() {
     let second = second.map_err(|error| (error.code(), error.is_unsent()));
     assert!([Ok(()), Err((ErrorCode::E033, true))].contains(&second), "{second:?}");
     assert_eq!(turnstile.state(), (false, 0));
+}
+
+/// What the timer saw counts, though the clock that policies are asked with may lag.
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_is_over_is_over_by_a_clock_that_lags_too() {
+    let diary = Diary::default();
+    let retry = Witness { again: Some((SECOND, 9)), ..Witness::new("retry", &diary) };
+    let stack = Resilience::none().with(limit("whole", &diary, 10 * SECOND, ErrorCode::E033)).with(retry);
+    let faults = memory().inject(Rule::never_answers());
+    let stands_still = Arc::new(ManualClock::new());
+    let backend = ResilientBackend::with_parts(Arc::new(faults.clone()), stack, stands_still, &Always(7));
+    assert_eq!(backend.get(&key("a")).await.unwrap_err().code(), ErrorCode::E033);
+    assert_eq!(faults.total_calls(), 1);
+}
+
+/// What the backend calls a timeout, so does the driver on its behalf.
+#[tokio::test(start_paused = true)]
+async fn a_timeout_has_the_code_that_the_backend_has_for_it() {
+    let stack = || Resilience::none().with(limit("attempt", &Diary::default(), SECOND, ErrorCode::E064));
+    let memory = driven(&memory().inject(Rule::never_answers()), stack());
+    assert_eq!(memory.get(&key("a")).await.unwrap_err().code(), ErrorCode::E064);
+    let redis = cachekit_redis::RedisBackend::builder().url("redis://localhost").build().unwrap();
+    let redis = driven(&Faults::over(redis).inject(Rule::never_answers()), stack());
+    assert_eq!(redis.get(&key("a")).await.unwrap_err().code(), ErrorCode::E011);
 }
 
 #[tokio::test(start_paused = true)]

@@ -59,6 +59,21 @@ async fn who_gives_up_makes_way() {
     assert_eq!((turnstile.state(), turnstile.ended()), ((false, 0), (2, 1)));
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_is_dropped_in_mid_call_makes_way() {
+    let turnstile = Turnstile::new(60 * SECOND);
+    let faults = memory().inject(Rule::never_answers().next(1));
+    let backend = driven(&faults, Resilience::none().with_shared(turnstile.clone()));
+    let a = key("a");
+    let (first, second) = tokio::join!(tokio::time::timeout(SECOND, backend.get(&a)), async {
+        let began = Instant::now();
+        backend.get(&a).await.unwrap();
+        began.elapsed()
+    });
+    assert!(first.is_err());
+    assert_eq!((second, turnstile.state(), turnstile.ended()), (SECOND, (false, 0), (2, 0)));
+}
+
 /// Who has been woken and is dropped before it looks hands the turn on.
 #[tokio::test(start_paused = true)]
 async fn a_turn_is_not_lost_with_who_was_woken() {
