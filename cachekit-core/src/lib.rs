@@ -48,6 +48,6 @@ pub use manual_clock::ManualClock;
 #[cfg(feature = "engine")]
 pub use memory::{MemoryBackend, MemoryBackendBuilder};
 #[cfg(feature = "engine")]
-pub use resilience::{Resilience, ResilientBackend};
+pub use resilience::{AttemptTimeout, Deadline, Resilience, ResilientBackend};
 #[cfg(feature = "engine")]
 pub use system_clock::SystemClock;

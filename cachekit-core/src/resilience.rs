@@ -1,7 +1,12 @@
 //! Resilience: policies that decide about calls of a backend, and the driver that does what they say.
 
+mod attempt_timeout;
+mod deadline;
 mod driver;
+mod settings;
 mod stack;
 
+pub use self::attempt_timeout::AttemptTimeout;
+pub use self::deadline::Deadline;
 pub use self::driver::ResilientBackend;
 pub use self::stack::Resilience;
