@@ -48,6 +48,8 @@ pub use manual_clock::ManualClock;
 #[cfg(feature = "engine")]
 pub use memory::{MemoryBackend, MemoryBackendBuilder};
 #[cfg(feature = "engine")]
-pub use resilience::{AttemptTimeout, Deadline, Resilience, ResilientBackend};
+pub use resilience::{
+    AttemptTimeout, Deadline, Resilience, ResilientBackend, Retry, RetryBudget, RetryBudgetBuilder, RetryBuilder,
+};
 #[cfg(feature = "engine")]
 pub use system_clock::SystemClock;

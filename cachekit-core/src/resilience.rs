@@ -1,12 +1,17 @@
 //! Resilience: policies that decide about calls of a backend, and the driver that does what they say.
 
 mod attempt_timeout;
+mod backoff;
 mod deadline;
 mod driver;
+mod retry;
+mod retry_budget;
 mod settings;
 mod stack;
 
 pub use self::attempt_timeout::AttemptTimeout;
 pub use self::deadline::Deadline;
 pub use self::driver::ResilientBackend;
+pub use self::retry::{Retry, RetryBuilder};
+pub use self::retry_budget::{RetryBudget, RetryBudgetBuilder};
 pub use self::stack::Resilience;
