@@ -2,6 +2,7 @@
 
 mod attempt_timeout;
 mod backoff;
+mod breaker;
 mod deadline;
 mod driver;
 mod retry;
@@ -10,6 +11,7 @@ mod settings;
 mod stack;
 
 pub use self::attempt_timeout::AttemptTimeout;
+pub use self::breaker::{BreakerEvent, BreakerState, CircuitBreaker, CircuitBreakerBuilder};
 pub use self::deadline::Deadline;
 pub use self::driver::ResilientBackend;
 pub use self::retry::{Retry, RetryBuilder};
