@@ -49,8 +49,9 @@ pub use manual_clock::ManualClock;
 pub use memory::{MemoryBackend, MemoryBackendBuilder};
 #[cfg(feature = "engine")]
 pub use resilience::{
-    AttemptTimeout, BreakerEvent, BreakerState, CircuitBreaker, CircuitBreakerBuilder, Deadline, Resilience,
-    ResilientBackend, Retry, RetryBudget, RetryBudgetBuilder, RetryBuilder,
+    AttemptTimeout, BreakerEvent, BreakerState, CircuitBreaker, CircuitBreakerBuilder, ConcurrencyLimit,
+    ConcurrencyLimitBuilder, Deadline, Resilience, ResilientBackend, Retry, RetryBudget, RetryBudgetBuilder,
+    RetryBuilder,
 };
 #[cfg(feature = "engine")]
 pub use system_clock::SystemClock;

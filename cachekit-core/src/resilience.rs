@@ -3,6 +3,7 @@
 mod attempt_timeout;
 mod backoff;
 mod breaker;
+mod concurrency_limit;
 mod deadline;
 mod driver;
 mod retry;
@@ -12,6 +13,7 @@ mod stack;
 
 pub use self::attempt_timeout::AttemptTimeout;
 pub use self::breaker::{BreakerEvent, BreakerState, CircuitBreaker, CircuitBreakerBuilder};
+pub use self::concurrency_limit::{ConcurrencyLimit, ConcurrencyLimitBuilder};
 pub use self::deadline::Deadline;
 pub use self::driver::ResilientBackend;
 pub use self::retry::{Retry, RetryBuilder};

@@ -1,0 +1,268 @@
+//! [`ConcurrencyLimit`]: bounds how many calls are under way at once.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::Duration;
+
+use super::settings::{INSTANT, LONGEST, within};
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::{Admission, Call, ErrorCode, Moment, Next, Outcome, ResiliencePolicy, Result, Verdict};
+
+/// `ConcurrencyLimit` bounds how many calls are under way at once; some more wait in a queue.
+///
+/// A server that slows down is given more and more calls by callers who do not slow down, until it answers nobody in
+/// time, and the memory of this process goes into calls that wait. With a limit, what is too much is known at once. A
+/// short queue evens out bursts; a long one only makes sure that whoever is served has already given up, so the queue is
+/// bounded in length and in time.
+///
+/// The queue is fair: places go to tickets in the order in which they were handed out, and who comes later goes behind
+/// those who wait, also if a place is free at that moment.
+///
+/// ```
+/// use std::time::Duration;
+/// use cachekit_core::{Call, ConcurrencyLimit, Moment, Operation, ResiliencePolicy, Verdict};
+///
+/// let limit = ConcurrencyLimit::builder(1).with_queue(8).with_wait(Duration::from_millis(100)).build()?;
+/// assert_eq!(limit.to_string(), "limit(1 at once, 8 in the queue for 100ms)");
+/// let (now, call) = (Moment::from_nanos(0), Call::new(Operation::Get, Moment::from_nanos(0)));
+/// assert!(matches!(limit.admit(&call, now, 0), Verdict::Go(_)));
+/// assert_eq!(limit.admit(&call, now, 0), Verdict::Queue { ticket: 1, at_most: Duration::from_millis(100) });
+/// # Ok::<_, cachekit_core::Error>(())
+/// ```
+///
+/// # Errors
+/// A call that finds the queue full, or whose wait is over, fails with E032.
+///
+/// # Cancellation
+/// A place is free again as soon as the call is finished, abandoned ones included; so is a place in the queue. A ticket
+/// that nobody asks with any more is passed over when its time is up.
+///
+/// # Concurrency
+/// While nobody waits, a place is taken and given back with one atomic operation each.
+///
+/// # Position in the stack
+/// Outside [`Retry`](crate::Retry), so that a call keeps its place from its first attempt to its last: inside, each
+/// attempt would queue anew, and the waits between attempts would let in more calls than can be served. The price is that
+/// a place is taken while a call waits for its next attempt, which is what is wanted of a backend in trouble. Inside
+/// [`Deadline`](crate::Deadline), which also bounds the time in the queue. Outside
+/// [`CircuitBreaker`](crate::CircuitBreaker), so that the time in the queue is not taken for slowness of the backend;
+/// calls that the breaker refuses leave at once and hold nobody up.
+pub struct ConcurrencyLimit {
+    settings: ConcurrencyLimitBuilder,
+    /// How many are under way, in the lower half, and how many wait, in the upper. The latter is changed under the lock
+    /// of `queue` only, together with it.
+    load: AtomicU64,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    tickets: u64,
+    waiting: VecDeque<Waiting>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    ticket: u64,
+    until: Moment,
+}
+
+impl ConcurrencyLimit {
+    /// Begins one that lets `at_once` calls be under way, 1 to 1,000,000.
+    pub fn builder(at_once: u32) -> ConcurrencyLimitBuilder {
+        ConcurrencyLimitBuilder { at_once, queue: 1_024, wait: Duration::from_secs(1) }
+    }
+
+    /// How many calls are under way.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        under_way(self.load.load(Ordering::Relaxed)) as usize
+    }
+
+    /// How many wait in the queue.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        waits(self.load.load(Ordering::Relaxed)) as usize
+    }
+
+    /// Takes a place unless all are taken, or somebody waits who comes first.
+    #[inline]
+    fn take_if_nobody_waits(&self) -> bool {
+        self.take(|load| waits(load) == 0)
+    }
+
+    #[inline]
+    fn take(&self, may: impl Fn(u64) -> bool) -> bool {
+        let more =
+            |load: u64| (under_way(load) < u64::from(self.settings.at_once) && may(load)).then_some(load + PLACE);
+        self.load.fetch_update(Ordering::Acquire, Ordering::Relaxed, more).is_ok()
+    }
+
+    #[inline]
+    fn give_back(&self) {
+        let less = |load: u64| (under_way(load) > 0).then(|| load - PLACE);
+        // Nothing to give back: somebody finished a call twice, and shall not let in more than there are places.
+        let _ = self.load.fetch_update(Ordering::Release, Ordering::Relaxed, less);
+    }
+
+    #[cold]
+    fn queue(&self, now: Moment) -> Verdict {
+        let mut queue = self.queue.lock();
+        self.pass_over(&mut queue, now, None);
+        loop {
+            if self.take_if_nobody_waits() {
+                return GO;
+            }
+            if queue.waiting.len() >= self.settings.queue as usize {
+                return Verdict::Refuse(ErrorCode::E032);
+            }
+            // In one step: all places are taken, or others wait, at the moment when this one begins to. A place that is
+            // given back after it is told to those who wait.
+            let must_wait = |load: u64| waits(load) > 0 || under_way(load) >= u64::from(self.settings.at_once);
+            let wait = |load: u64| must_wait(load).then_some(load + WAITS);
+            if self.load.fetch_update(Ordering::Acquire, Ordering::Relaxed, wait).is_ok() {
+                break;
+            }
+        }
+        queue.tickets += 1;
+        let ticket = queue.tickets;
+        queue.waiting.push_back(Waiting { ticket, until: now + self.settings.wait });
+        Verdict::Queue { ticket, at_most: self.settings.wait }
+    }
+
+    #[cold]
+    fn ask_again(&self, ticket: u64, now: Moment) -> Verdict {
+        let mut queue = self.queue.lock();
+        self.pass_over(&mut queue, now, Some(ticket));
+        let Ok(place) = queue.place_of(ticket) else { return Verdict::Refuse(ErrorCode::E032) };
+        if place == 0 && self.take(|_| true) {
+            self.remove(&mut queue, place);
+            return GO;
+        }
+        let until = queue.waiting[place].until;
+        if now >= until {
+            self.remove(&mut queue, place);
+            return Verdict::Refuse(ErrorCode::E032);
+        }
+        Verdict::Queue { ticket, at_most: until.since(now) }
+    }
+
+    #[cold]
+    fn give_up(&self, ticket: u64) {
+        let mut queue = self.queue.lock();
+        if let Ok(place) = queue.place_of(ticket) {
+            self.remove(&mut queue, place);
+        }
+    }
+
+    /// Takes those out of the queue whose time is up and who stand before `asking`: they do not seem to come back.
+    fn pass_over(&self, queue: &mut Queue, now: Moment, asking: Option<u64>) {
+        let is_over = |first: &Waiting| now >= first.until && Some(first.ticket) != asking;
+        while queue.waiting.front().is_some_and(is_over) {
+            self.remove(queue, 0);
+        }
+    }
+
+    fn remove(&self, queue: &mut Queue, place: usize) {
+        queue.waiting.remove(place);
+        self.load.fetch_sub(WAITS, Ordering::Release);
+    }
+}
+
+impl Queue {
+    /// Where `ticket` stands: tickets rise.
+    fn place_of(&self, ticket: u64) -> Result<usize, usize> {
+        self.waiting.binary_search_by_key(&ticket, |waiting| waiting.ticket)
+    }
+}
+
+impl ResiliencePolicy for ConcurrencyLimit {
+    #[inline]
+    fn admit(&self, call: &Call, now: Moment, _: u64) -> Verdict {
+        match call.ticket {
+            None if self.take_if_nobody_waits() => GO,
+            None => self.queue(now),
+            Some(ticket) => self.ask_again(ticket, now),
+        }
+    }
+
+    #[inline]
+    fn finish(&self, _: &Call, admission: Admission, _: Outcome<'_>, _: Moment, _: u64) -> Next {
+        match admission {
+            Admission { generation: 0, mark: ADMITTED, .. } => self.give_back(),
+            Admission { mark: ticket, .. } => self.give_up(ticket),
+        }
+        Next::Done
+    }
+}
+
+impl fmt::Display for ConcurrencyLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ConcurrencyLimitBuilder { at_once, queue, wait } = self.settings;
+        match queue {
+            0 => write!(f, "limit({at_once} at once, no queue)"),
+            _ => write!(f, "limit({at_once} at once, {queue} in the queue for {wait:?})"),
+        }
+    }
+}
+
+impl fmt::Debug for ConcurrencyLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConcurrencyLimit")
+            .field("settings", &self.settings)
+            .field("under_way", &self.under_way())
+            .field("waiting", &self.waiting())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes a [`ConcurrencyLimit`].
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct ConcurrencyLimitBuilder {
+    at_once: u32,
+    queue: u32,
+    wait: Duration,
+}
+
+impl ConcurrencyLimitBuilder {
+    /// How many calls may wait in the queue, up to 1,000,000. Default: 1,024. With 0 nobody waits.
+    pub fn with_queue(self, places: u32) -> Self {
+        Self { queue: places, ..self }
+    }
+
+    /// How long a call waits in the queue. Default: 1 s.
+    pub fn with_wait(self, wait: Duration) -> Self {
+        Self { wait, ..self }
+    }
+
+    /// Makes the limit.
+    ///
+    /// # Errors
+    /// E044 for a limit of nothing, a wait of nothing or of more than a day, and for more than a million.
+    pub fn build(self) -> Result<ConcurrencyLimit> {
+        within("concurrency limit: calls at once", self.at_once, 1..=MOST)?;
+        within("concurrency limit: places in the queue", self.queue, 0..=MOST)?;
+        within("concurrency limit: wait in the queue", self.wait, INSTANT..=LONGEST)?;
+        Ok(ConcurrencyLimit { settings: self, load: AtomicU64::new(0), queue: Mutex::default() })
+    }
+}
+
+fn under_way(load: u64) -> u64 {
+    load & (WAITS - 1)
+}
+
+fn waits(load: u64) -> u64 {
+    load / WAITS
+}
+
+const PLACE: u64 = 1;
+const WAITS: u64 = 1 << 32;
+/// The mark of who was admitted; tickets begin above it.
+const ADMITTED: u64 = 0;
+const GO: Verdict = Verdict::Go(Admission::new(0, ADMITTED));
+const MOST: u32 = 1_000_000;
+
+#[cfg(test)]
+mod tests;
