@@ -50,8 +50,8 @@ pub use memory::{MemoryBackend, MemoryBackendBuilder};
 #[cfg(feature = "engine")]
 pub use resilience::{
     AttemptTimeout, BreakerEvent, BreakerState, CircuitBreaker, CircuitBreakerBuilder, ConcurrencyLimit,
-    ConcurrencyLimitBuilder, Deadline, Resilience, ResilientBackend, Retry, RetryBudget, RetryBudgetBuilder,
-    RetryBuilder,
+    ConcurrencyLimitBuilder, Deadline, RateLimit, RateLimitBuilder, Resilience, ResilientBackend, Retry, RetryBudget,
+    RetryBudgetBuilder, RetryBuilder,
 };
 #[cfg(feature = "engine")]
 pub use system_clock::SystemClock;

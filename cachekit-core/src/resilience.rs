@@ -6,6 +6,7 @@ mod breaker;
 mod concurrency_limit;
 mod deadline;
 mod driver;
+mod rate_limit;
 mod retry;
 mod retry_budget;
 mod settings;
@@ -16,6 +17,7 @@ pub use self::breaker::{BreakerEvent, BreakerState, CircuitBreaker, CircuitBreak
 pub use self::concurrency_limit::{ConcurrencyLimit, ConcurrencyLimitBuilder};
 pub use self::deadline::Deadline;
 pub use self::driver::ResilientBackend;
+pub use self::rate_limit::{RateLimit, RateLimitBuilder};
 pub use self::retry::{Retry, RetryBuilder};
 pub use self::retry_budget::{RetryBudget, RetryBudgetBuilder};
 pub use self::stack::Resilience;
