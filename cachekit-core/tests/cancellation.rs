@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use cachekit_core::{Acquired, Cache, FenceToken, Fenced, Invalidation, Key, Loaded, LoadedOption, Namespace, Ttl};
+use cachekit_core::{
+    Acquired, Cache, FenceToken, Fenced, Invalidation, Key, Loaded, LoadedOption, Namespace, Resilience, Ttl,
+};
 use common::Text;
 use common::by_hand::ByHand;
 use common::scripted::{Scripted, pause};
@@ -35,7 +37,8 @@ impl Place {
     fn all() -> Vec<Self> {
         let over = |name, backend: Scripted| {
             backend.linger(MS);
-            let cache: Cache<Text> = Cache::builder().backend(backend.clone()).build().unwrap();
+            let cache: Cache<Text> =
+                Cache::builder().backend(backend.clone()).resilience(Resilience::none()).build().unwrap();
             Self { name, namespace: cache.namespace("n").open().unwrap(), cache, backend: Some(backend) }
         };
         let cache: Cache<Text> = Cache::builder().build().unwrap();

@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cachekit_core::{
     Applied, Backend, Cache, EntryContext, Error, ErrorCode, Format, Invalidation, Key, LoadError, Loaded, ManualClock,
-    MemoryBackend, Namespace, Remaining, Result, Serializer, SetOptions, Transform, TransformKind, Ttl,
+    MemoryBackend, Namespace, Remaining, Resilience, Result, Serializer, SetOptions, Transform, TransformKind, Ttl,
 };
 use common::Text;
 use common::by_hand::ByHand;
@@ -29,7 +29,7 @@ fn over(backend: &Scripted) -> Namespace<u64> {
 }
 
 fn cache_over(backend: &Scripted) -> Cache<Text> {
-    Cache::builder().backend(backend.clone()).build().unwrap()
+    Cache::builder().backend(backend.clone()).resilience(Resilience::none()).build().unwrap()
 }
 
 fn with_and_without_fences() -> [Scripted; 2] {
@@ -443,7 +443,13 @@ async fn entries_are_touched_counted_and_asked_for_their_lives() {
     for backend in [Some(Scripted::over(&memory)), Some(Scripted::over(&memory).unfenced()), None] {
         let builder = Cache::<Text>::builder().clock(clock.clone()).ttl(Ttl::secs(10));
         let namespace = match &backend {
-            Some(backend) => builder.backend(backend.clone()).build().unwrap().namespace::<u64>("numbers").open(),
+            Some(backend) => builder
+                .backend(backend.clone())
+                .resilience(Resilience::none())
+                .build()
+                .unwrap()
+                .namespace::<u64>("numbers")
+                .open(),
             None => builder.build().unwrap().local::<u64>("numbers").open(),
         }
         .unwrap();
@@ -477,8 +483,13 @@ async fn a_copy_in_l1_lives_for_l1_ttl_and_no_longer_than_its_entry() {
     let clock = ManualClock::new();
     let memory = MemoryBackend::builder().clock(clock.clone()).build().unwrap();
     let open = || {
-        let cache: Cache<Text> =
-            Cache::builder().backend(Scripted::over(&memory)).clock(clock.clone()).l1_ttl(10 * SECOND).build().unwrap();
+        let cache: Cache<Text> = Cache::builder()
+            .backend(Scripted::over(&memory))
+            .resilience(Resilience::none())
+            .clock(clock.clone())
+            .l1_ttl(10 * SECOND)
+            .build()
+            .unwrap();
         cache.namespace::<u64>("numbers").ttl(Ttl::secs(100)).open().unwrap()
     };
     let (here, there) = (open(), open());
@@ -553,7 +564,7 @@ async fn a_cache_that_is_disabled_keeps_nothing_and_serves_nothing() {
     for backend in [Some(Scripted::new()), Some(Scripted::new().unfenced()), None] {
         let builder = Cache::<Text>::builder();
         let builder = match &backend {
-            Some(backend) => builder.backend(backend.clone()),
+            Some(backend) => builder.backend(backend.clone()).resilience(Resilience::none()),
             None => builder,
         };
         let cache = builder.build().unwrap();
@@ -645,7 +656,7 @@ fn one_name_is_one_thing() {
 
 #[tokio::test]
 async fn bad_input_is_named() {
-    let builder = || Cache::<Text>::builder().backend(Scripted::new());
+    let builder = || Cache::<Text>::builder().backend(Scripted::new()).resilience(Resilience::none());
     let cache = builder().build().unwrap();
     let code = |result: Result<()>| result.unwrap_err().code();
     for name in ["", "t", "a:b", "a b", &"x".repeat(65)] {
@@ -728,7 +739,7 @@ async fn what_cannot_be_stored_is_returned_uncached() {
     for backend in [Some(Scripted::new()), Some(Scripted::new().unfenced()), None] {
         let builder = Cache::<Picky>::builder().max_value(60);
         let builder = match &backend {
-            Some(backend) => builder.backend(backend.clone()),
+            Some(backend) => builder.backend(backend.clone()).resilience(Resilience::none()),
             None => builder,
         };
         let cache = builder.build().unwrap();

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use cachekit_core::{Cache, Namespace, Ttl};
+use cachekit_core::{Cache, Namespace, Resilience, Ttl};
 use common::Text;
 use common::by_hand::ByHand;
 use common::scripted::{Call, Scripted, When};
@@ -29,7 +29,7 @@ fn everywhere() -> Vec<(Cache<Text>, Namespace<u64>, &'static str)> {
         for call in [Call::Get, Call::Set, Call::Acquire, Call::SetFenced] {
             backend.wait(call, MS);
         }
-        Cache::<Text>::builder().backend(backend).build().unwrap()
+        Cache::<Text>::builder().backend(backend).resilience(Resilience::none()).build().unwrap()
     };
     let (unfenced, fenced) = (over(Scripted::new().unfenced()), over(Scripted::new()));
     vec![
@@ -172,7 +172,7 @@ async fn a_leader_that_is_not_polled_again_is_replaced_within_seconds() {
 #[tokio::test(start_paused = true)]
 async fn a_look_up_that_is_not_polled_again_is_replaced_within_seconds() {
     let backend = Scripted::new();
-    let cache: Cache<Text> = Cache::builder().backend(backend.clone()).build().unwrap();
+    let cache: Cache<Text> = Cache::builder().backend(backend.clone()).resilience(Resilience::none()).build().unwrap();
     let namespace = cache.namespace::<u64>("n").open().unwrap();
     let gate = backend.park(Call::Get, When::Before);
     let mut leader = ByHand::new(namespace.get(1));

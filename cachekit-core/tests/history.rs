@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use cachekit_core::{
     Acquired, Cache, Clock, FenceToken, Fenced, Invalidation, Key, Loaded, ManualClock, MemoryBackend, Moment,
-    Namespace, Ttl,
+    Namespace, Resilience, Ttl,
 };
 use common::by_hand::{give_up_after, run_shuffled};
 use common::scripted::{Scripted, pause};
@@ -183,6 +183,7 @@ impl World {
         let open = |backend: Scripted, l1_bytes: u64, process: u64| {
             let cache: Cache<Text> = Cache::builder()
                 .backend(backend)
+                .resilience(Resilience::none())
                 .clock(clock.clone())
                 .entropy(Seeded::new(seed.wrapping_add(process)))
                 .l1_ttl(L1_TTL)

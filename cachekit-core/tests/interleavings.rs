@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cachekit_core::{Backend, Cache, Entry, Key, MemoryBackend, Namespace, Result, SetOptions};
+use cachekit_core::{Backend, Cache, Entry, Key, MemoryBackend, Namespace, Resilience, Result, SetOptions};
 use common::Text;
 use common::by_hand::give_up_after;
 use shuttle::future::{block_on, yield_now};
@@ -230,7 +230,8 @@ fn nothing_older_is_read_from_a_backend_without_fences_after_a_write_was_acknowl
     for l1_bytes in [1, 1 << 20] {
         explore(move || {
             let backend = Yielding(MemoryBackend::new());
-            let cache: Cache<Text> = Cache::builder().backend(backend).l1_bytes(l1_bytes).build().unwrap();
+            let cache: Cache<Text> =
+                Cache::builder().backend(backend).resilience(Resilience::none()).l1_bytes(l1_bytes).build().unwrap();
             let (copies, truth) = (cache.namespace::<u64>("n").open().unwrap(), Truth::default());
             let mut threads = Vec::new();
             for writes in [true, false, false] {

@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cachekit_core::{
-    Cache, ErrorCode, LoadError, Loaded, LoadedOption, ManualClock, MemoryBackend, Namespace, Remaining, Ttl,
+    Cache, ErrorCode, LoadError, Loaded, LoadedOption, ManualClock, MemoryBackend, Namespace, Remaining, Resilience,
+    Ttl,
 };
 use common::scripted::{Call, Scripted, When};
 use common::{Seeded, Text};
@@ -24,7 +25,7 @@ const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
 fn over(backend: &Scripted) -> Cache<Text> {
-    Cache::builder().backend(backend.clone()).build().unwrap()
+    Cache::builder().backend(backend.clone()).resilience(Resilience::none()).build().unwrap()
 }
 
 fn numbers(cache: &Cache<Text>) -> Namespace<u64> {
@@ -247,7 +248,12 @@ async fn what_is_known_not_to_be_is_remembered_for_a_time_of_its_own() {
         let backend = Scripted::over(&memory);
         let backend = if fenced { backend } else { backend.unfenced() };
         let open = || {
-            let cache: Cache<Text> = Cache::builder().backend(backend.clone()).clock(clock.clone()).build().unwrap();
+            let cache: Cache<Text> = Cache::builder()
+                .backend(backend.clone())
+                .resilience(Resilience::none())
+                .clock(clock.clone())
+                .build()
+                .unwrap();
             cache.namespace::<u64>("n").ttl(Ttl::secs(100)).none_ttl(Ttl::secs(10)).open().unwrap()
         };
         let (here, there, runs) = (open(), open(), Runs::default());
@@ -291,8 +297,13 @@ async fn what_is_known_not_to_be_is_remembered_for_a_time_of_its_own() {
 async fn lives_come_from_the_value_then_the_handle_then_the_namespace() {
     let clock = ManualClock::new();
     let memory = MemoryBackend::builder().clock(clock.clone()).build().unwrap();
-    let cache: Cache<Text> =
-        Cache::builder().backend(Scripted::over(&memory)).clock(clock.clone()).ttl(Ttl::secs(7)).build().unwrap();
+    let cache: Cache<Text> = Cache::builder()
+        .backend(Scripted::over(&memory))
+        .resilience(Resilience::none())
+        .clock(clock.clone())
+        .ttl(Ttl::secs(7))
+        .build()
+        .unwrap();
     let life = async |namespace: &Namespace<u64>, key: &str| match namespace.ttl(key).await.unwrap() {
         Some(Remaining::For(life)) => life.as_secs(),
         other => panic!("{other:?}"),
@@ -610,7 +621,8 @@ async fn a_fence_is_renewed_for_as_long_as_the_loader_runs() {
     let clock = ManualClock::new();
     let memory = MemoryBackend::builder().clock(clock.clone()).build().unwrap();
     let backend = Scripted::over(&memory);
-    let cache: Cache<Text> = Cache::builder().backend(backend.clone()).clock(clock.clone()).build().unwrap();
+    let cache: Cache<Text> =
+        Cache::builder().backend(backend.clone()).resilience(Resilience::none()).clock(clock.clone()).build().unwrap();
     let namespace = cache.namespace::<u64>("numbers").ttl(Ttl::secs(3600)).open().unwrap();
     let value = namespace.get_or_load("answer", || async {
         for _ in 0..100 {
@@ -621,6 +633,7 @@ async fn a_fence_is_renewed_for_as_long_as_the_loader_runs() {
     });
     assert_eq!(*value.await.unwrap(), 42);
     assert!((9..=10).contains(&backend.count(Call::Renew)), "{} renewals", backend.count(Call::Renew));
-    let elsewhere: Cache<Text> = Cache::builder().backend(backend).clock(clock).build().unwrap();
+    let elsewhere: Cache<Text> =
+        Cache::builder().backend(backend).resilience(Resilience::none()).clock(clock).build().unwrap();
     assert_eq!(numbers(&elsewhere).get("answer").await.unwrap().as_deref(), Some(&42), "stored under the fence");
 }

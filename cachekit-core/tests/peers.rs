@@ -8,7 +8,7 @@ mod common;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use cachekit_core::{Cache, Namespace};
+use cachekit_core::{Cache, Namespace, Resilience};
 use common::Text;
 use common::scripted::{Call, Scripted};
 use futures_util::future::join_all;
@@ -20,7 +20,8 @@ const MS: Duration = Duration::from_millis(1);
 #[tokio::test]
 async fn p21_l1_is_bounded_in_bytes_and_not_in_entries() {
     for size in [0, 100, 10_000, 200_000] {
-        let cache: Cache<Text> = Cache::builder().backend(Scripted::new()).l1_bytes(8 << 20).build().unwrap();
+        let cache: Cache<Text> =
+            Cache::builder().backend(Scripted::new()).resilience(Resilience::none()).l1_bytes(8 << 20).build().unwrap();
         let texts = cache.namespace::<String>("texts").open().unwrap();
         for key in 0..200_u64 {
             texts.set(key, "x".repeat(size)).await.unwrap();
@@ -48,7 +49,7 @@ async fn p21_local_values_weigh_what_the_weigher_says() {
 async fn p22_thousands_of_keys_in_flight_take_one_round_trip() {
     let backend = Scripted::new();
     backend.wait(Call::Get, 10 * MS);
-    let cache: Cache<Text> = Cache::builder().backend(backend.clone()).build().unwrap();
+    let cache: Cache<Text> = Cache::builder().backend(backend.clone()).resilience(Resilience::none()).build().unwrap();
     let numbers: Namespace<u64> = cache.namespace("numbers").open().unwrap();
     let began = Instant::now();
     let most = async {
@@ -65,7 +66,7 @@ async fn p22_thousands_of_keys_in_flight_take_one_round_trip() {
 /// However many ask for a load in a task, there is one task per key.
 #[tokio::test(start_paused = true)]
 async fn p23_loads_in_tasks_are_one_task_per_key() {
-    let cache: Cache<Text> = Cache::builder().backend(Scripted::new()).build().unwrap();
+    let cache: Cache<Text> = Cache::builder().backend(Scripted::new()).resilience(Resilience::none()).build().unwrap();
     let numbers: Namespace<u64> = cache.namespace("numbers").open().unwrap();
     let load = || async {
         sleep(20 * MS).await;

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use cachekit_core::{Backend, Cache, ErrorCode, Key, ManualClock, Namespace, SetOptions, Ttl};
+use cachekit_core::{Backend, Cache, ErrorCode, Key, ManualClock, Namespace, Resilience, SetOptions, Ttl};
 use common::Text;
 use common::scripted::Scripted;
 use tracing::{Event, Level, Metadata, Subscriber, span};
@@ -66,7 +66,8 @@ async fn an_outage_is_one_warning_and_its_end_one_event() {
     let told = Told::default();
     let _guard = tracing::subscriber::set_default(told.clone());
     let (backend, clock) = (Scripted::new(), ManualClock::new());
-    let cache: Cache<Text> = Cache::builder().backend(backend.clone()).clock(clock.clone()).build().unwrap();
+    let cache: Cache<Text> =
+        Cache::builder().backend(backend.clone()).resilience(Resilience::none()).clock(clock.clone()).build().unwrap();
     let numbers = cache.namespace::<u64>("numbers").open().unwrap();
     call_often(&numbers).await;
     assert!(told.take().is_empty());
@@ -102,7 +103,8 @@ async fn an_entry_that_cannot_be_read_is_one_warning_a_minute() {
     let told = Told::default();
     let _guard = tracing::subscriber::set_default(told.clone());
     let (backend, clock) = (Scripted::new(), ManualClock::new());
-    let cache: Cache<Text> = Cache::builder().backend(backend.clone()).clock(clock.clone()).build().unwrap();
+    let cache: Cache<Text> =
+        Cache::builder().backend(backend.clone()).resilience(Resilience::none()).clock(clock.clone()).build().unwrap();
     let numbers = cache.namespace::<u64>("numbers").open().unwrap();
     for key in ["numbers:1", "numbers:2"] {
         let foreign = Bytes::from_static(b"foreign");

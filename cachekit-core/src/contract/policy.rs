@@ -44,6 +44,12 @@ pub trait ResiliencePolicy: fmt::Debug + fmt::Display + Send + Sync + 'static {
 
     /// Takes note of how the call ended, and says whether it is made again.
     fn finish(&self, call: &Call, admission: Admission, outcome: Outcome<'_>, now: Moment, random: u64) -> Next;
+
+    /// The state that it is in, in a word for logs, status pages and metrics, if it has states: a breaker's is `closed`,
+    /// `open`, `half_open`, `forced_open` or `forced_closed`.
+    fn condition(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// The call that is to be made.

@@ -21,7 +21,10 @@ use super::status::Status;
 use super::tasks::Tasks;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::{Backend, Clock, Error, ErrorCode, Format, Health, Moment, Result, Serializer, SystemClock, TransformKind};
+use crate::{
+    Backend, Clock, Error, ErrorCode, Format, Health, Moment, ResilientBackend, Result, Serializer, SystemClock,
+    TransformKind,
+};
 
 /// The engine: a backend, a budget for L1, defaults, and the namespaces that share them.
 ///
@@ -42,6 +45,8 @@ pub(crate) struct Engine {
     pub(crate) id: u64,
     pub(crate) l1: Arc<L1>,
     pub(crate) backend: Option<Arc<dyn Backend>>,
+    /// The same, as what it is.
+    pub(crate) driver: Option<Arc<ResilientBackend>>,
     pub(crate) clock: Arc<dyn Clock>,
     /// The same clock, where it is the system's: asked by name it makes a hit 2 ns faster.
     pub(crate) system_clock: Option<SystemClock>,
@@ -155,7 +160,7 @@ impl<F> Cache<F> {
         self.engine.id
     }
 
-    /// The backend, if there is one.
+    /// The backend, if there is one, with the policies around it.
     #[must_use]
     pub fn backend(&self) -> Option<&Arc<dyn Backend>> {
         self.engine.backend.as_ref()

@@ -17,6 +17,11 @@ pub struct Status {
     pub closed: bool,
     /// The name of the backend, if there is one.
     pub backend: Option<String>,
+    /// The policies that decide about the backend's calls, with all their settings, and the backend's name.
+    pub resilience: Option<String>,
+    /// The state of each of these policies that has states: a breaker's is `closed`, `open`, `half_open`, `forced_open` or
+    /// `forced_closed`.
+    pub conditions: Vec<&'static str>,
     /// What the backend can do: [`Abilities::names`](crate::Abilities::names).
     pub abilities: Vec<&'static str>,
     /// Whether the last call of the backend failed.
@@ -45,6 +50,8 @@ impl Status {
             serving: engine.is_serving(),
             closed: engine.is_closed(),
             backend: engine.backend.as_ref().map(|backend| backend.name().to_owned()),
+            resilience: engine.driver.as_ref().map(ToString::to_string),
+            conditions: engine.driver.as_ref().map(|driver| driver.conditions()).unwrap_or_default(),
             abilities: engine.backend.as_ref().map(|backend| backend.abilities().names()).unwrap_or_default(),
             degraded,
             last_error,
@@ -72,6 +79,9 @@ impl fmt::Display for Status {
             "{state}, {backend}, L1 {} of {} bytes in {} entries",
             self.l1_bytes, self.l1_capacity, self.l1_entries
         )?;
+        for condition in &self.conditions {
+            write!(f, ", {condition}")?;
+        }
         match &self.last_error {
             Some(error) => write!(f, ", last error {}", error.code()),
             None => Ok(()),

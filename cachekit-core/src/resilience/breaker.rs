@@ -226,6 +226,10 @@ impl ResiliencePolicy for CircuitBreaker {
         }
         Next::Done
     }
+
+    fn condition(&self) -> Option<&'static str> {
+        Some(self.state().as_str())
+    }
 }
 
 impl Shared {

@@ -87,6 +87,12 @@ impl ResilientBackend {
         &self.inner
     }
 
+    /// The state of each policy that has states: [`ResiliencePolicy::condition`](crate::ResiliencePolicy::condition).
+    #[must_use]
+    pub fn conditions(&self) -> Vec<&'static str> {
+        self.layers.iter().filter_map(|layer| layer.policy.condition()).collect()
+    }
+
     /// Makes one call: `attempt` is called for each attempt.
     async fn call<R, A>(&self, operation: Operation, attempt: impl Fn() -> A) -> Result<R>
     where

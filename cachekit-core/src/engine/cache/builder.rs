@@ -14,12 +14,13 @@ use crate::engine::settings::Settings;
 use crate::engine::tasks::Tasks;
 use crate::sync::Mutex;
 use crate::sync::atomic::AtomicBool;
-use crate::{Backend, Clock, Error, ErrorCode, Result, SystemClock, Ttl};
+use crate::{Backend, Clock, Error, ErrorCode, Resilience, ResilientBackend, Result, SystemClock, Ttl};
 
 /// How a cache is put together: [`Cache::builder`].
 #[must_use = "a builder does nothing until `build`"]
 pub struct CacheBuilder<F> {
     backend: Option<Arc<dyn Backend>>,
+    resilience: Option<Resilience>,
     clock: Option<Arc<dyn Clock>>,
     entropy: Option<Arc<dyn Entropy>>,
     l1_bytes: u64,
@@ -32,6 +33,7 @@ impl<F> CacheBuilder<F> {
     pub(super) fn new() -> Self {
         Self {
             backend: None,
+            resilience: None,
             clock: None,
             entropy: None,
             l1_bytes: DEFAULT_L1_BYTES,
@@ -44,6 +46,12 @@ impl<F> CacheBuilder<F> {
     /// Stores values in `backend` beside L1. Without one they live in L1 alone.
     pub fn backend(mut self, backend: impl Backend) -> Self {
         self.backend = Some(Arc::new(backend));
+        self
+    }
+
+    /// Which policies decide about the calls of the backend: none unless said otherwise.
+    pub fn resilience(mut self, resilience: Resilience) -> Self {
+        self.resilience = Some(resilience);
         self
     }
 
@@ -120,19 +128,28 @@ impl<F> CacheBuilder<F> {
                 (Arc::new(clock.clone()) as Arc<dyn Clock>, Some(clock))
             }
         };
+        let entropy = self.entropy.unwrap_or_else(|| Arc::new(SystemEntropy));
+        let resilience = self.resilience.unwrap_or_default();
+        let driver = self.backend.map(|backend| {
+            Arc::new(match &system_clock {
+                Some(_) => ResilientBackend::new(backend, resilience),
+                None => ResilientBackend::with_parts(backend, resilience, Arc::clone(&clock), &*entropy),
+            })
+        });
         Ok(Cache::from_engine(Engine {
             id: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
             l1: Arc::new(L1::new(self.l1_bytes)),
             lag: clock.granularity(),
             clock,
             system_clock,
-            entropy: self.entropy.unwrap_or_else(|| Arc::new(SystemEntropy)),
+            entropy,
             defaults: self.settings,
             max_value: self.max_value.min(max_value),
             outage: Outage::default(),
             tasks: Tasks::default(),
             repairs: Repairs::default(),
-            backend: self.backend,
+            backend: driver.clone().map(|driver| driver as Arc<dyn Backend>),
+            driver,
             enabled: AtomicBool::new(true),
             closed: AtomicBool::new(false),
             namespaces: Mutex::default(),
@@ -144,6 +161,7 @@ impl<F> fmt::Debug for CacheBuilder<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CacheBuilder")
             .field("backend", &self.backend)
+            .field("resilience", &self.resilience)
             .field("l1_bytes", &self.l1_bytes)
             .field("max_value", &self.max_value)
             .field("settings", &self.settings)
