@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cachekit_core::{
-    Backend, Entry, Error, ErrorCode, Key, Remaining, Resilience, ResilientBackend, Result, SetOptions, Write,
+    Backend, Entry, Error, ErrorCode, Key, Remaining, Resilience, ResilientBackend, Result, Retry, SetOptions, Write,
 };
 use cachekit_testkit::fakes::FakePolicy;
 
@@ -113,6 +113,23 @@ async fn what_may_have_been_stored_is_not_stored_again() {
     assert_eq!(codes(&backend.set_many(&writes).await), [None, Some(ErrorCode::E010)]);
     assert_eq!(listed.asked()[..2], ["a b", "a"]);
     assert_eq!(retry.outstanding(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stands_for_a_batch_is_what_may_have_been_sent() {
+    let (sent, unsent) = (error(ErrorCode::E010), error(ErrorCode::E010).unsent());
+    for (failures, asked) in [
+        (vec![("a", unsent.clone()), ("b", sent.clone())], 1),
+        (vec![("a", sent), ("b", unsent.clone())], 1),
+        (vec![("a", unsent.clone()), ("b", unsent)], 2),
+    ] {
+        let listed = Listed::new(vec![failures]);
+        let retry = Retry::builder().build().unwrap();
+        let backend = ResilientBackend::new(listed.clone(), Resilience::none().with(retry));
+        let writes = ["a", "b"].map(|name| Write::new(key(name), "1".into(), options()));
+        backend.set_many(&writes).await;
+        assert_eq!(listed.asked().len(), asked);
+    }
 }
 
 #[tokio::test(start_paused = true)]

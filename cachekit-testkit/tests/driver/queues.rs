@@ -80,7 +80,7 @@ async fn a_turn_is_not_lost_with_who_was_woken() {
     let turnstile = Turnstile::new(60 * SECOND);
     let faults = memory().inject(Rule::delay(SECOND));
     let backend = driven(&faults, Resilience::none().with_shared(turnstile.clone()));
-    let a = key("a");
+    let (a, began) = (key("a"), Instant::now());
     let mut first = Box::pin(backend.get(&a));
     let mut second = Box::pin(backend.get(&a));
     let mut third = Box::pin(backend.get(&a));
@@ -90,6 +90,7 @@ async fn a_turn_is_not_lost_with_who_was_woken() {
     first.await.unwrap();
     drop(second);
     third.await.unwrap();
+    assert_eq!(began.elapsed(), 2 * SECOND, "woken, and not only when its patience was over");
     assert_eq!((turnstile.state(), turnstile.ended()), ((false, 0), (2, 1)));
 }
 
