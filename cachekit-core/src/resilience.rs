@@ -6,6 +6,7 @@ mod breaker;
 mod concurrency_limit;
 mod deadline;
 mod driver;
+mod padded;
 mod presets;
 mod rate_limit;
 mod retry;

@@ -14,6 +14,7 @@ pub use self::builder::CircuitBreakerBuilder;
 use self::event::Standing;
 pub use self::event::{BreakerEvent, BreakerState};
 use self::window::{Bad, Steps, Successes, Trouble};
+use super::padded::Padded;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::{Admission, Call, ErrorCode, Moment, Next, Outcome, ResiliencePolicy, Verdict};
@@ -88,7 +89,7 @@ use crate::{Admission, Call, ErrorCode, Moment, Next, Outcome, ResiliencePolicy,
 /// One breaker is for one backend.
 #[derive(Clone)]
 pub struct CircuitBreaker {
-    shared: Arc<Shared>,
+    shared: Arc<Padded<Shared>>,
 }
 
 struct Shared {
@@ -148,7 +149,7 @@ impl CircuitBreaker {
             opened: AtomicU64::new(0),
             closed: AtomicU64::new(0),
         };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(Padded(shared)) }
     }
 
     /// In which state it is. It goes from open to half open with the first call after the open time, not before.
@@ -209,7 +210,7 @@ impl ResiliencePolicy for CircuitBreaker {
 
     #[inline]
     fn finish(&self, _: &Call, admission: Admission, outcome: Outcome<'_>, now: Moment, _: u64) -> Next {
-        let shared = &*self.shared;
+        let shared: &Shared = &self.shared;
         let seen = shared.see(outcome);
         let standing = shared.standing();
         let counts = standing == Standing { generation: admission.generation, state: BreakerState::Closed };
@@ -411,7 +412,7 @@ impl fmt::Display for CircuitBreaker {
 
 impl fmt::Debug for CircuitBreaker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shared = &*self.shared;
+        let shared: &Shared = &self.shared;
         f.debug_struct("CircuitBreaker")
             .field("settings", &format_args!("{}", shared.settings))
             .field("standing", &shared.standing())

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
+use super::padded::Padded;
 use super::settings::{INSTANT, LONGEST, within};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -52,7 +53,7 @@ pub struct ConcurrencyLimit {
     settings: ConcurrencyLimitBuilder,
     /// How many are under way, in the lower half, and how many wait, in the upper. The latter is changed under the lock
     /// of `queue` only, together with it.
-    load: AtomicU64,
+    load: Padded<AtomicU64>,
     queue: Mutex<Queue>,
 }
 
@@ -101,9 +102,11 @@ impl ConcurrencyLimit {
 
     #[inline]
     fn give_back(&self) {
-        let less = |load: u64| (under_way(load) > 0).then(|| load - PLACE);
-        // Nothing to give back: somebody finished a call twice, and shall not let in more than there are places.
-        let _ = self.load.fetch_update(Ordering::Release, Ordering::Relaxed, less);
+        let before = self.load.fetch_sub(PLACE, Ordering::Release);
+        if under_way(before) == 0 {
+            // Somebody finished a call twice, and shall not let in more than there are places.
+            self.load.fetch_add(PLACE, Ordering::Relaxed);
+        }
     }
 
     #[cold]
@@ -245,7 +248,7 @@ impl ConcurrencyLimitBuilder {
         within("concurrency limit: calls at once", self.at_once, 1..=MOST)?;
         within("concurrency limit: places in the queue", self.queue, 0..=MOST)?;
         within("concurrency limit: wait in the queue", self.wait, INSTANT..=LONGEST)?;
-        Ok(ConcurrencyLimit { settings: self, load: AtomicU64::new(0), queue: Mutex::default() })
+        Ok(ConcurrencyLimit { settings: self, load: Padded(AtomicU64::new(0)), queue: Mutex::default() })
     }
 }
 

@@ -10,6 +10,7 @@ use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
+use super::padded::Padded;
 use super::settings::{INSTANT, LONGEST, within};
 use crate::{Admission, Call, Error, ErrorCode, Moment, Next, Outcome, ResiliencePolicy, Result, Verdict};
 
@@ -51,7 +52,7 @@ use crate::{Admission, Call, Error, ErrorCode, Moment, Next, Outcome, Resilience
 /// nobody misses. Inside [`Deadline`](crate::Deadline), which also bounds the wait.
 pub struct RateLimit {
     settings: RateLimitBuilder,
-    limiter: RateLimiter<NotKeyed, InMemoryState, Passed>,
+    limiter: Padded<RateLimiter<NotKeyed, InMemoryState, Passed>>,
 }
 
 impl RateLimit {
@@ -150,7 +151,7 @@ impl RateLimitBuilder {
             return Err(Error::invalid(ErrorCode::E044, "rate limit", "calls and time", "none"));
         };
         let limiter = Passed::during(0, || RateLimiter::direct_with_clock(quota.allow_burst(burst), Passed));
-        Ok(RateLimit { settings: self, limiter })
+        Ok(RateLimit { settings: self, limiter: Padded(limiter) })
     }
 
     fn burst(&self) -> u32 {

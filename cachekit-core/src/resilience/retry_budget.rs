@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::padded::Padded;
 use super::settings::within;
 use crate::Result;
 use crate::sync::atomic::{AtomicU32, Ordering};
@@ -34,7 +35,7 @@ use crate::sync::atomic::{AtomicU32, Ordering};
 /// Never blocks. A success that finds it full only looks, so that callers do not disturb each other while all is well.
 #[derive(Clone)]
 pub struct RetryBudget {
-    shared: Arc<Shared>,
+    shared: Arc<Padded<Shared>>,
 }
 
 struct Shared {
@@ -86,7 +87,7 @@ impl RetryBudget {
     }
 
     fn of(settings: RetryBudgetBuilder) -> Self {
-        Self { shared: Arc::new(Shared { left: AtomicU32::new(settings.capacity), settings }) }
+        Self { shared: Arc::new(Padded(Shared { left: AtomicU32::new(settings.capacity), settings })) }
     }
 }
 

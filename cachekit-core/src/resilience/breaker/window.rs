@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use thread_local::ThreadLocal;
 
+use super::super::padded::Padded;
 use crate::Moment;
 
 /// Time in steps: a power of two of nanoseconds each, so that no success has to divide.
@@ -44,19 +45,16 @@ impl Steps {
 /// How many calls succeeded in which step. Each thread counts for itself, so that a success is a plain addition.
 #[derive(Default)]
 pub(super) struct Successes {
-    threads: ThreadLocal<Counts>,
+    threads: ThreadLocal<Padded<Counts>>,
 }
 
-/// The counts of one thread: a step's number in the upper half of a word, the count in the lower. Aligned so that no two
-/// threads write to one line of the cache, nor to two that are fetched as a pair.
-#[derive(Default)]
-#[repr(align(128))]
-struct Counts([AtomicU64; SLOTS as usize]);
+/// The counts of one thread: a step's number in the upper half of a word, the count in the lower.
+type Counts = [AtomicU64; SLOTS as usize];
 
 impl Successes {
     #[inline]
     pub(super) fn add(&self, number: u64) {
-        let word = &self.threads.get_or_default().0[(number % SLOTS) as usize];
+        let word = &self.threads.get_or_default()[(number % SLOTS) as usize];
         let (tag, counted) = (number << 32, word.load(Ordering::Relaxed));
         let is_full = counted & COUNT == COUNT;
         let more = if counted & !COUNT == tag { counted + u64::from(!is_full) } else { tag | 1 };
@@ -66,9 +64,9 @@ impl Successes {
 
     /// How many there are in the window that ends with `number`.
     pub(super) fn count(&self, steps: Steps, number: u64) -> u64 {
-        let of_thread = |counts: &Counts| -> u64 {
+        let of_thread = |counts: &Padded<Counts>| -> u64 {
             let counted = steps.window(number).map(|number| {
-                let word = counts.0[(number % SLOTS) as usize].load(Ordering::Relaxed);
+                let word = counts[(number % SLOTS) as usize].load(Ordering::Relaxed);
                 if word & !COUNT == number << 32 { word & COUNT } else { 0 }
             });
             counted.sum()
@@ -197,7 +195,7 @@ mod tests {
     #[test]
     fn a_full_count_stays_full() {
         let (steps, successes) = (Steps::of(Duration::from_nanos(16)), Successes::default());
-        successes.threads.get_or_default().0[7].store(7 << 32 | (COUNT - 1), Ordering::Relaxed);
+        successes.threads.get_or_default()[7].store(7 << 32 | (COUNT - 1), Ordering::Relaxed);
         for _ in 0..3 {
             successes.add(7);
         }
