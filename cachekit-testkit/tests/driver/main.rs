@@ -7,3 +7,4 @@ mod common;
 mod limits;
 mod order;
 mod queues;
+mod storm;
