@@ -76,6 +76,8 @@ pub struct Row {
     pub max: f64,
     pub unit: &'static str,
     pub to_floor: Option<f64>,
+    /// What it costs beyond the floor.
+    pub over_floor: Option<f64>,
     pub to_peer: Option<f64>,
 }
 
@@ -101,6 +103,7 @@ pub fn compare(bench: &'static str, case: impl fmt::Display, threads: usize, can
         max: samples.iter().copied().fold(0.0, f64::max),
         unit: "ns",
         to_floor: floor.map(|floor| ratio(samples, floor)),
+        over_floor: floor.map(|floor| median(samples.iter().zip(floor).map(|(sample, floor)| sample - floor))),
         to_peer: peer.map(|peer| ratio(samples, peer)),
     };
     candidates.iter().zip(&samples).map(row).collect()

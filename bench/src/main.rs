@@ -3,6 +3,7 @@
 mod harness;
 mod l1;
 mod machine;
+mod policies;
 mod report;
 
 use std::process::ExitCode;
@@ -11,7 +12,7 @@ use harness::Row;
 use lexopt::{Arg, ValueExt};
 
 /// Every bench, by the name that the command line takes.
-const BENCHES: &[(&str, Bench)] = &[("l1", l1::run)];
+const BENCHES: &[(&str, Bench)] = &[("l1", l1::run), ("policies", policies::run)];
 
 type Bench = fn() -> Vec<Row>;
 

@@ -15,14 +15,15 @@ pub fn table(machine: &Machine, rows: &[Row]) -> String {
             let title = format!("{}: {case}", row.bench);
             _ = writeln!(
                 out,
-                "\n{title:<36}{:>12}{:>12}{:>12}{:>10}{:>10}",
-                "median", "min", "max", "× floor", "× peer"
+                "\n{title:<36}{:>12}{:>12}{:>12}{:>12}{:>10}{:>10}",
+                "median", "min", "max", "+ floor", "× floor", "× peer"
             );
         }
         let mark = if row.ours { "▶" } else { " " };
         let [median, min, max] = [row.median, row.min, row.max].map(|time| format!("{time:.1} {}", row.unit));
+        let over = row.over_floor.map_or("–".into(), |over| format!("{over:+.1} {}", row.unit));
         let [floor, peer] = [row.to_floor, row.to_peer].map(|ratio| ratio.map_or("–".into(), ratio_shown));
-        _ = writeln!(out, "{mark} {:<34}{median:>12}{min:>12}{max:>12}{floor:>10}{peer:>10}", row.candidate);
+        _ = writeln!(out, "{mark} {:<34}{median:>12}{min:>12}{max:>12}{over:>12}{floor:>10}{peer:>10}", row.candidate);
     }
     out
 }

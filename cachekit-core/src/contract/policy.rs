@@ -13,7 +13,7 @@ use crate::{Error, ErrorCode, Moment, Operation};
 ///
 /// # Contract
 /// 1. Each `admit` that is answered with [`Verdict::Go`] or [`Verdict::GoAfter`] is followed by exactly one `finish`
-///    with the same [`Admission`], whatever becomes of the call: a dropped one is finished as [`Outcome::Abandoned`].
+///    with the same generation and mark, whatever becomes of the call: a dropped one is finished as [`Outcome::Abandoned`].
 ///    Whoever answers [`Next::AgainAfter`] is asked to `admit` again, with one attempt more, when the time is over.
 /// 2. An admission carries the generation in which it was given; a `finish` of an older generation releases what it
 ///    holds and otherwise changes nothing.

@@ -98,7 +98,8 @@ impl ResilientBackend {
     where
         A: Future<Output = Result<R>>,
     {
-        Passage::new(self, operation).make(attempt).await
+        let mut passage = Passage::new(self, operation);
+        passage.make(attempt).await
     }
 
     #[inline]

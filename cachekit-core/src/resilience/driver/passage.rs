@@ -14,13 +14,17 @@ use crate::sync::atomic::{Ordering, fence};
 use crate::{Admission, BackendFault, Call, Error, ErrorCode, Moment, Next, Operation, Outcome, Result, Verdict};
 
 /// The way of one call through the policies and back. Dropped on the way, it gives back what it holds.
+///
+/// It lies in the future of every call, so it is kept small.
 pub(super) struct Passage<'a> {
     driver: &'a ResilientBackend,
     call: Call,
     /// By which policies the call is admitted, from the outermost on.
-    held: SmallVec<[Held; 8]>,
-    /// The limit whose end has come.
-    over: Option<Limit>,
+    held: SmallVec<[Held; 6]>,
+    /// The ends that these named, each earlier than those before it.
+    limits: SmallVec<[Limit; 2]>,
+    /// Of which policy the limit is whose end has come.
+    over: Option<usize>,
     /// The error of the attempt before.
     last: Option<Error>,
     /// Whether anything may have been sent.
@@ -31,32 +35,32 @@ pub(super) struct Passage<'a> {
 
 /// An admission that has to be finished.
 struct Held {
-    admission: Admission,
+    generation: u64,
+    mark: u64,
     since: Moment,
-    /// The earliest of the ends that this admission and those further out name.
-    limit: Option<Limit>,
 }
 
 /// When the call has to be over.
 #[derive(Clone, Copy)]
 struct Limit {
     ends: Moment,
+    /// When it was given.
+    since: Moment,
     code: ErrorCode,
     /// Of which policy it is.
-    at: usize,
-    /// How long it was when it was given.
-    whole: Duration,
+    at: u32,
 }
 
 impl<'a> Passage<'a> {
     #[inline]
     pub(super) fn new(driver: &'a ResilientBackend, operation: Operation) -> Self {
         let call = Call::new(operation, driver.now());
-        Self { driver, call, held: SmallVec::new(), over: None, last: None, sent: false, random: 0 }
+        let (held, limits) = (SmallVec::new(), SmallVec::new());
+        Self { driver, call, held, limits, over: None, last: None, sent: false, random: 0 }
     }
 
     /// Makes the call, with `attempt` called for each attempt.
-    pub(super) async fn make<R, A>(mut self, attempt: impl Fn() -> A) -> Result<R>
+    pub(super) async fn make<R, A>(&mut self, attempt: impl Fn() -> A) -> Result<R>
     where
         A: Future<Output = Result<R>>,
     {
@@ -187,16 +191,14 @@ impl<'a> Passage<'a> {
         let now = self.driver.now();
         let mut again = None;
         let innermost = self.held.len();
-        while let Some(held) = self.held.pop() {
-            let at = self.held.len();
-            let took = now.since(held.since);
+        while let Some((at, admission, took)) = self.let_go(now) {
             let outcome = match result {
                 Ok(()) => Outcome::Success(took),
                 Err(error) => Outcome::Failure(error, took),
             };
             let policy = &self.driver.layers[at].policy;
-            if let Next::AgainAfter(pause) = policy.finish(&self.call, held.admission, outcome, now, self.chance())
-                && self.over.is_none_or(|over| over.at > at)
+            if let Next::AgainAfter(pause) = policy.finish(&self.call, admission, outcome, now, self.chance())
+                && self.over.is_none_or(|over| over > at)
                 && self.limit().is_none_or(|limit| now + pause < limit.ends)
             {
                 again = Some(pause);
@@ -211,20 +213,30 @@ impl<'a> Passage<'a> {
 
     #[inline]
     fn hold(&mut self, admission: Admission, now: Moment) {
-        let outer = self.limit();
+        let Admission { generation, mark, ends } = admission;
+        if let Some((ends, code)) = ends
+            && self.limit().is_none_or(|limit| ends < limit.ends)
+        {
+            // There are a handful of policies at most.
+            self.limits.push(Limit { ends, since: now, code, at: self.held.len() as u32 });
+        }
+        self.held.push(Held { generation, mark, since: now });
+    }
+
+    /// Takes the innermost admission out of hand, to be finished: of which policy it is, and how long it was held.
+    #[inline]
+    fn let_go(&mut self, now: Moment) -> Option<(usize, Admission, Duration)> {
+        let Held { generation, mark, since } = self.held.pop()?;
         let at = self.held.len();
-        let own = admission.ends.map(|(ends, code)| Limit { ends, code, at, whole: ends.since(now) });
-        let limit = match (outer, own) {
-            (Some(outer), Some(own)) if own.ends < outer.ends => Some(own),
-            (None, own) => own,
-            (outer, _) => outer,
-        };
-        self.held.push(Held { admission, since: now, limit });
+        if self.limits.last().is_some_and(|limit| limit.at as usize == at) {
+            self.limits.pop();
+        }
+        Some((at, Admission::new(generation, mark), now.since(since)))
     }
 
     #[inline]
     fn limit(&self) -> Option<Limit> {
-        self.held.last().and_then(|held| held.limit)
+        self.limits.last().copied()
     }
 
     /// The bits of chance for the policy whose turn it is.
@@ -235,13 +247,13 @@ impl<'a> Passage<'a> {
     }
 
     fn too_late(&mut self, limit: Limit) -> Error {
-        self.over = Some(limit);
+        self.over = Some(limit.at as usize);
         let code = match limit.code {
             // Every backend's word for it, unless this one has its own.
             ErrorCode::E064 => self.driver.inner.code_of(BackendFault::Timeout),
             code => code,
         };
-        self.error(code, format!("not over within {:?}", limit.whole))
+        self.error(code, format!("not over within {:?}", limit.ends.since(limit.since)))
     }
 
     fn error(&self, code: ErrorCode, message: String) -> Error {
@@ -263,10 +275,10 @@ impl Drop for Passage<'_> {
         }
         let now = self.driver.now();
         let innermost = self.held.len();
-        while let Some(held) = self.held.pop() {
-            let policy = &self.driver.layers[self.held.len()].policy;
+        while let Some((at, admission, _)) = self.let_go(now) {
+            let policy = &self.driver.layers[at].policy;
             // Nothing is made again for a caller who is gone.
-            let _ = policy.finish(&self.call, held.admission, Outcome::Abandoned, now, self.chance());
+            let _ = policy.finish(&self.call, admission, Outcome::Abandoned, now, self.chance());
         }
         wake(&self.driver.layers[..innermost]);
     }
