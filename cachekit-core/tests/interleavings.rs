@@ -9,6 +9,8 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
 mod common;
+#[path = "interleavings/policies.rs"]
+mod policies;
 
 use std::convert::Infallible;
 use std::sync::Arc;
