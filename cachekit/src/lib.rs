@@ -13,7 +13,7 @@ mod macro_support;
 pub use cachekit_core::{
     Backend, CacheBuilder, Clock, Error, ErrorClass, ErrorCode, ErrorKind, Explanation, Health, IntoKey, Invalidation,
     Key, KeyWriter, LoadError, Loaded, LoadedOption, ManualClock, MemoryBackend, Namespace, NamespaceBuilder,
-    Remaining, Result, Serializer, Stats, Status, TenantNamespaces, Ttl,
+    Remaining, Resilience, Result, Serializer, Stats, Status, TenantNamespaces, Ttl,
 };
 #[cfg(feature = "macros")]
 pub use cachekit_macros::{IntoKey, cache};
@@ -35,6 +35,10 @@ pub use self::from_env::{CacheExt, FromEnv};
 /// A cache whose namespaces store MessagePack, unless they name another serializer.
 #[cfg(feature = "msgpack")]
 pub type Cache = cachekit_core::Cache<MessagePack>;
+
+#[cfg(feature = "msgpack")]
+#[doc = include_str!("../../docs/resilience.md")]
+pub mod resilience {}
 
 /// What most programs need: `use cachekit::prelude::*;`.
 pub mod prelude {

@@ -16,6 +16,7 @@ Commands:
   new-backend NAME [--into FOLDER] [--cachekit PATH]
                                     writes a plug-in crate to begin with, beside this repository or into FOLDER;
                                     it finds the crates of this repository at PATH
+  soak [OPTIONS]                    long trials with real servers; `--help` tells which
   bench [NAME] [--format FORMAT]    measures us beside our peers; FORMAT is `table` (default) or `json`
 
 Options:
@@ -29,6 +30,8 @@ pub(crate) enum Command {
     Bench(Bench),
     /// With its arguments as they are.
     Conformance(Vec<OsString>),
+    /// With its arguments as they are.
+    Soak(Vec<OsString>),
     NewBackend(NewBackend),
     Help,
 }
@@ -65,6 +68,7 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, Error> {
         "bench" => return bench(parser),
         "new-backend" => return new_backend(parser),
         "conformance" => return Ok(Command::Conformance(parser.raw_args()?.collect())),
+        "soak" => return Ok(Command::Soak(parser.raw_args()?.collect())),
         "help" => Command::Help,
         unknown => return Err(format!("unknown command `{unknown}`").into()),
     };
@@ -130,6 +134,7 @@ mod tests {
         assert_eq!(parsed("test --help"), Ok(Command::Help));
         assert_eq!(parsed("bench"), Ok(Command::Bench(Bench::default())));
         assert_eq!(parsed("conformance"), Ok(Command::Conformance(vec![])));
+        assert_eq!(parsed("soak outage"), Ok(Command::Soak(vec!["outage".into()])));
         let asked = ["--seed", "7"].map(OsString::from).to_vec();
         assert_eq!(parsed("conformance --seed 7"), Ok(Command::Conformance(asked)));
         let redb = NewBackend { name: "redb".into(), folder: Some("x".into()), cachekit: Some("../c".into()) };

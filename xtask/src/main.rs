@@ -8,6 +8,7 @@ mod conformance;
 mod flags;
 mod new_backend;
 mod servers;
+mod soak;
 mod step;
 mod tally;
 mod test;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Ok(Command::Tidy) => tidy::run(),
         Ok(Command::Bench(asked)) => bench::run(&asked),
         Ok(Command::Conformance(asked)) => conformance::run(&asked),
+        Ok(Command::Soak(asked)) => soak::run(&asked),
         Ok(Command::NewBackend(asked)) => new_backend::run(&asked),
         Ok(Command::Help) => {
             println!("{}", flags::USAGE);

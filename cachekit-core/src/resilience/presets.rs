@@ -8,16 +8,16 @@ use crate::ResiliencePolicy;
 /// # Presets
 /// `Display` prints each in full.
 impl Resilience {
-    /// Bounds time and nothing else: a call is over within a second.
+    /// The least that keeps an outage from costing much: a call is over within a second, and a backend that keeps failing
+    /// is left alone. Nothing is tried again, and nobody queues.
     ///
-    /// For those who have retries and breaking elsewhere, as in a proxy or a service mesh.
-    ///
-    /// ```
-    /// assert_eq!(cachekit_core::Resilience::minimal().to_string(), "deadline(1s)");
-    /// ```
+    /// For those who have retries elsewhere, as in a proxy before the store.
     #[must_use]
     pub fn minimal() -> Self {
-        Self::none().with(valid(Deadline::new(PRODUCTION)))
+        Self::none()
+            .with(valid(Deadline::new(PRODUCTION)))
+            .with(valid(CircuitBreaker::builder().build()))
+            .with(valid(AttemptTimeout::new(PRODUCTION * 4 / 5)))
     }
 
     /// What a service wants before a store that is one hop away, and what a cache has unless something else is said.
@@ -80,16 +80,15 @@ impl Resilience {
             .with(valid(AttemptTimeout::new(whole * 2 / 5)))
     }
 
-    /// For tests: what fails is tried once more, without waiting, and nothing stalls for longer than a second. No breaker:
-    /// what one test does to a backend has no effect on the next.
+    /// For tests: a call is over within a second, and that is all. Each call reaches the backend once, and nothing that one
+    /// test does to a backend has an effect on the next.
+    ///
+    /// ```
+    /// assert_eq!(cachekit_core::Resilience::test().to_string(), "deadline(1s)");
+    /// ```
     #[must_use]
     pub fn test() -> Self {
-        let at_once = Duration::from_nanos(1);
-        let retry = Retry::builder().with_attempts(2).with_first_wait(at_once).with_cap(at_once).without_budget();
-        Self::none()
-            .with(valid(Deadline::new(PRODUCTION)))
-            .with(valid(retry.build()))
-            .with(valid(AttemptTimeout::new(PRODUCTION / 2)))
+        Self::none().with(valid(Deadline::new(PRODUCTION)))
     }
 }
 
