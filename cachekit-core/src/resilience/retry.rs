@@ -69,16 +69,17 @@ impl Retry {
 
     /// How long to wait before the next attempt, if there is to be one.
     fn wait(&self, call: &Call, error: &Error, now: Moment, random: u64) -> Option<Duration> {
-        let RetryBuilder { attempts, total, longest_retry_after, timeouts, budget, .. } = &self.settings;
+        let RetryBuilder { total, longest_retry_after, timeouts, budget, .. } = &self.settings;
         let may_help = error.is_retryable() && (*timeouts || error.code() != ErrorCode::E064);
         let is_harmless = call.operation.is_repeatable() || error.is_unsent();
-        if !may_help || !is_harmless || call.attempt >= attempts - 1 {
+        if !may_help || !is_harmless {
             return None;
         }
         let asked_for = error.retry_after().unwrap_or_default();
         if asked_for > *longest_retry_after {
             return None;
         }
+        // There is one for each wait between two attempts: after the last one nothing is waited for.
         let ceiling = self.ceilings.get(call.attempt as usize)?;
         let wait = asked_for + full_jitter(*ceiling, random);
         if now + wait >= call.began + *total {

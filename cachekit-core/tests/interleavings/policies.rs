@@ -292,16 +292,17 @@ fn nobody_begins_to_wait_while_a_place_is_free() {
             let limit = Arc::clone(&limit);
             thread::spawn(move || {
                 finish(&*limit, held, End::Success, 0);
+                limit.waiting()
             })
         };
-        // Whoever is told to wait before the place is free is told so when it is: it asks again after that.
         let mut comer = call();
-        if let Verdict::Queue { ticket, .. } = limit.admit(&comer, at(0), 0) {
+        let verdict = limit.admit(&comer, at(0), 0);
+        let waiting = leaver.join().unwrap();
+        if let Verdict::Queue { ticket, .. } = verdict {
+            // Whoever gave the place back sees that somebody waits for it, and can wake them.
+            assert_eq!(waiting, 1, "it waits for a place that was free before");
             comer.ticket = Some(ticket);
-            join(vec![leaver]);
             assert!(matches!(limit.admit(&comer, at(0), 0), Verdict::Go(_)));
-        } else {
-            join(vec![leaver]);
         }
         assert_eq!((limit.under_way(), limit.waiting()), (1, 0));
     });

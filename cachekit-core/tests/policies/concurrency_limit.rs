@@ -64,7 +64,9 @@ enum Answer {
 fn play(seed: u64) -> [bool; 3] {
     let mut dice = Dice::new(seed);
     let (at_once, places) = (1 + dice.below(3), dice.below(4));
-    let wait = Duration::from_millis(1 + dice.below(100));
+    // In quarters, so that waits also end at the very moment when somebody asks.
+    let quarter = Duration::from_millis(1 + dice.below(25));
+    let wait = quarter * 4;
     let limit = ConcurrencyLimit::builder(u32::try_from(at_once).unwrap())
         .with_queue(u32::try_from(places).unwrap())
         .with_wait(wait)
@@ -111,7 +113,7 @@ fn play(seed: u64) -> [bool; 3] {
                 limit.finish(&call, Admission::new(0, ticket), Outcome::Abandoned, now, dice.next());
                 naive.waiting.retain(|(waits, _)| *waits != ticket);
             }
-            14 | 15 => now = now + dice.up_to(wait / 2),
+            14 | 15 => now = now + dice.pick(&[quarter, quarter * 2]),
             _ => {}
         }
         let (seen, expected) = ((limit.under_way(), limit.waiting()), (naive.under_way, naive.waiting.len()));

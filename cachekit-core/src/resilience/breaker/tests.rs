@@ -293,6 +293,28 @@ fn outcomes_of_another_generation_change_nothing_but_give_their_slot_back() {
 }
 
 #[test]
+fn probes_that_never_come_back_leave_no_room_for_others() {
+    let breaker = opened(60);
+    let [first, second, third] = [60_001; 3].map(|now| admit(&breaker, now).unwrap());
+    let error = ErrorCode::E010;
+    fail(&breaker, first, 60_002, error, Duration::ZERO);
+    let fourth = admit(&breaker, 120_002).unwrap();
+    fail(&breaker, fourth, 120_003, error, Duration::ZERO);
+    let fifth = admit(&breaker, 180_003).unwrap();
+    assert_eq!(admit(&breaker, 180_003), None);
+    breaker.force_closed();
+    breaker.automatic();
+    play(&breaker, 180_010, 1, "ff");
+    // Three of older times are still under way when the next one begins.
+    assert_eq!(admit(&breaker, 300_000), None);
+    assert_eq!(breaker.state(), BreakerState::HalfOpen);
+    for stale in [second, third, fifth] {
+        abandon(&breaker, stale, 300_001);
+    }
+    assert_eq!((0..5).filter_map(|_| admit(&breaker, 300_002)).count(), 3);
+}
+
+#[test]
 fn calls_from_before_it_opened_do_not_count_after_it_closed() {
     let breaker = CircuitBreaker::builder().with_in_a_row(2).with_probes(1).build().unwrap();
     let before: Vec<_> = (0..10).map(|_| admit(&breaker, 0).unwrap()).collect();
