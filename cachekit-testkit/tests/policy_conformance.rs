@@ -116,8 +116,6 @@ const ZOO: &[(Quirk, &[&str])] = &[
         Quirk::KeepsTicketsThatWereGivenUp,
         &[
             "policy.1.what-was-finished-is-free-again",
-            "policy.2.a-stale-finish-changes-nothing",
-            "policy.2.a-stale-finish-changes-nothing",
             "policy.4.a-ticket-given-up-makes-way",
             "policy.5.time-may-stand-still",
         ],
