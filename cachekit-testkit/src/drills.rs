@@ -16,6 +16,7 @@ use serde::{Serialize, Serializer};
 use self::events::Events;
 pub use self::scene::Meanwhile;
 use self::scene::{Drilled, SECRET};
+use crate::conformance::matches;
 
 /// Runs every drill, first the fake and then the real one of each code, and reports what came of it.
 ///
@@ -24,8 +25,18 @@ use self::scene::{Drilled, SECRET};
 /// same in every run. Those of real drills are too, as far as their servers answer.
 #[must_use]
 pub fn run() -> Vec<DrillReport> {
+    run_matching("", |_| {})
+}
+
+/// [`run`], of [those](all_matching) whose ids are what `pattern` says. Tells each report as it is made.
+pub fn run_matching(pattern: &str, mut progress: impl FnMut(&DrillReport)) -> Vec<DrillReport> {
     let known = all();
-    let mut reports: Vec<DrillReport> = known.iter().map(Drill::run).collect();
+    let mut reports = Vec::new();
+    for drill in all_matching(pattern) {
+        let report = drill.run();
+        progress(&report);
+        reports.push(report);
+    }
     for &code in ErrorCode::ALL {
         if !known.iter().any(|drill| drill.code == code) {
             let observed = "nobody has written a drill for this code".to_owned();
@@ -39,6 +50,12 @@ pub fn run() -> Vec<DrillReport> {
 #[must_use]
 pub fn all() -> Vec<Drill> {
     registry::drills()
+}
+
+/// The drills whose [ids](Drill::id) are what `pattern` says, as with the rules of the conformance suite.
+#[must_use]
+pub fn all_matching(pattern: &str) -> Vec<Drill> {
+    all().into_iter().filter(|drill| matches(&drill.id(), pattern)).collect()
 }
 
 /// Brings an error about, and checks what was promised of it:
@@ -65,6 +82,17 @@ pub enum DrillKind {
     Real,
 }
 
+impl DrillKind {
+    /// "fake" or "real".
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fake => "fake",
+            Self::Real => "real",
+        }
+    }
+}
+
 /// What came of a drill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -76,6 +104,18 @@ pub enum DrillStatus {
     Fail,
     /// The real cause does not exist yet.
     Pending,
+}
+
+impl DrillStatus {
+    /// "pass", "fail" or "pending".
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Pending => "pending",
+        }
+    }
 }
 
 /// What came of a drill, and what was seen. Serialized it is an element of `errors` in the report of the conformance suite:
@@ -113,6 +153,12 @@ enum Part {
 type Body = fn(ErrorCode) -> Pin<Box<dyn Future<Output = Drilled>>>;
 
 impl Drill {
+    /// Its name among the rules of the conformance suite: "errors.E010.real".
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("errors.{}.{}", self.code, self.kind.as_str())
+    }
+
     /// Which code it brings about.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
