@@ -11,15 +11,18 @@ use crate::whole::{Asked, Whole};
 
 /// Renders `report` as an HTML document that needs nothing else.
 pub(crate) fn render(report: &Whole) -> String {
-    let sections: String = report
-        .suites
-        .iter()
-        .map(|&suite| if suite == Suite::Errors { drills(report) } else { rules(report, suite) })
-        .collect();
-    let jumps: String = report.suites.iter().map(|&suite| jump(report, suite)).collect();
+    let shown = || report.suites.iter().copied().filter(|&suite| report.has_any(suite));
+    let sections: String =
+        shown().map(|suite| if suite == Suite::Errors { drills(report) } else { rules(report, suite) }).collect();
+    let jumps: String = shown().map(|suite| jump(report, suite)).collect();
     let cards: String = [("pass", "passed"), ("fail", "failed"), ("skip", "skipped"), ("pending", "pending")]
-        .map(|(status, word)| format!("<div class=\"card {status}\"><b>{}</b>{word}</div>", report.count(status)))
+        .map(|(status, word)| {
+            let count = report.count(status);
+            let class = if count > 0 { status } else { "nought" };
+            format!("<div class=\"card {class}\"><b>{count}</b>{word}</div>")
+        })
         .concat();
+    let broken = broken(report);
     let (verdict, class) = match report.passed() {
         true => ("Every promise is kept", "pass"),
         false => ("A promise is not kept", "fail"),
@@ -30,10 +33,28 @@ pub(crate) fn render(report: &Whole) -> String {
          <meta name=viewport content=\"width=device-width, initial-scale=1\"><title>Conformance: {verdict}</title>\
          <style>{STYLE}</style><main><header><p class=eyebrow>CacheKit conformance suite {version}</p>\
          <h1 class={class}>{verdict}</h1><p class=sub>Profile <b>{profile}</b>, seed <code>{seed}</code></p></header>\
-         <section class=cards>{cards}</section><nav>{jumps}</nav>\
+         <section class=cards>{cards}</section>{broken}<nav>{jumps}</nav>\
          <input id=q type=search placeholder=\"Show rules and codes that hold …\" aria-label=\"Show rules and codes that hold\">\
          {sections}<p class=none hidden>Nothing holds that.</p></main><script>{SCRIPT}</script></html>\n"
     )
+}
+
+/// Where to find what failed.
+fn broken(report: &Whole) -> String {
+    let mut links = String::new();
+    let mut link = |id: &str, what: &str| {
+        let (id, what) = (Escaped(id), Escaped(what));
+        let _ = write!(links, "<li><a href=\"#{id}\">{id}</a> {what}</li>");
+    };
+    for subject in &report.subjects {
+        for found in subject.findings.iter().filter(|found| found.status.as_str() == "fail") {
+            link(found.asked.id, &format!("{} of {}", found.asked.level.as_str(), subject.name));
+        }
+    }
+    for drill in report.drills.iter().filter(|drill| drill.status == DrillStatus::Fail) {
+        link(drill.code.as_str(), drill.drill.as_str());
+    }
+    if links.is_empty() { links } else { format!("<ul class=links>{links}</ul>") }
 }
 
 fn jump(report: &Whole, suite: Suite) -> String {
@@ -135,7 +156,7 @@ fn row(report: &Whole, suite: Suite, rule: Asked) -> String {
             Escaped(clause)
         ),
     };
-    format!("<tr class=rule><td>{what}{notes}</td><td class=level>{level}</td>{cells}</tr>")
+    format!("<tr class=rule id=\"{id}\"><td>{what}{notes}</td><td class=level>{level}</td>{cells}</tr>")
 }
 
 /// Codes by drills.
@@ -153,7 +174,7 @@ fn drills(report: &Whole) -> String {
         let (class, title) = (code.class(), Escaped(code.title()));
         let _ = write!(
             rows,
-            "<tr class=rule><td><details><summary><code>{code}</code> <span class=class>{class}</span>\
+            "<tr class=rule id={code}><td><details><summary><code>{code}</code> <span class=class>{class}</span>\
              <span class=sentence>{title}</span></summary>{notes}</details>{}</td>{}{}</tr>",
             [fake, real].into_iter().flatten().map(|drill| alarm(report, drill)).collect::<String>(),
             cell(fake),

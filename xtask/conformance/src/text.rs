@@ -12,7 +12,7 @@ impl fmt::Display for Whole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (version, profile, seed) = (Report::VERSION, self.profile.as_str(), self.seed);
         writeln!(f, "conformance suite {version}, profile {profile}, seed {seed}")?;
-        for &suite in &self.suites {
+        for suite in self.suites.iter().copied().filter(|&suite| self.has_any(suite)) {
             match suite {
                 Suite::Errors => self.drills(f)?,
                 suite => self.rules(f, suite)?,

@@ -121,6 +121,14 @@ impl Whole {
         self.subjects.iter().filter(|subject| subject.suite == suite).collect()
     }
 
+    /// Whether there is anything to say of `suite`: a pattern may leave it without a rule.
+    pub(crate) fn has_any(&self, suite: Suite) -> bool {
+        match suite {
+            Suite::Errors => !self.drills.is_empty(),
+            suite => self.of(suite).iter().any(|subject| !subject.findings.is_empty()),
+        }
+    }
+
     fn findings(&self) -> impl Iterator<Item = &Found> {
         self.subjects.iter().flat_map(|subject| &subject.findings)
     }
