@@ -111,3 +111,13 @@ const ROWS: &[Row] = &[
     row(ErrorCode::E065, "BackendError", ErrorKind::Transient, RETRIED_AND_COUNTED, value(body!(fake::backend)), IO),
     row(ErrorCode::E066, "BackendError", ErrorKind::Unknown, NEITHER, value(body!(fake::backend)), value(body!(real::unknown_command))),
 ];
+
+// A code without its row does not compile.
+const _: () = {
+    assert!(ROWS.len() == ErrorCode::ALL.len(), "every code has one row");
+    let mut at = 0;
+    while at < ROWS.len() {
+        assert!(ROWS[at].code as usize == ErrorCode::ALL[at] as usize, "rows stand in the order of the codes");
+        at += 1;
+    }
+};

@@ -178,3 +178,59 @@ impl Whole {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::parts;
+
+    fn keys(value: &Value) -> BTreeSet<&str> {
+        value.as_object().unwrap().keys().map(String::as_str).collect()
+    }
+
+    fn whole() -> Whole {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let policy = parts::ALL.iter().find(|part| part.suite == Suite::Policy).unwrap();
+        let report = runtime.block_on(policy.run(7, "policy.6.*"));
+        Whole {
+            suites: vec![Suite::Policy, Suite::Errors],
+            profile: Profile::Fast,
+            seed: 7,
+            subjects: vec![Subject::part(Suite::Policy, report)],
+            drills: cachekit_testkit::drills::run_matching("errors.E001.*", |_| {}),
+        }
+    }
+
+    #[test]
+    fn the_report_has_its_shape() {
+        let json = whole().to_json();
+        let expected = ["version", "suite", "profile", "seed", "backends", "errors", "summary"];
+        assert_eq!(keys(&json), BTreeSet::from(expected));
+        assert_eq!(keys(&json["backends"][0]), BTreeSet::from(["name", "abilities", "rules"]));
+        assert_eq!(keys(&json["backends"][0]["rules"][0]), BTreeSet::from(["id", "level", "status", "reason", "ms"]));
+        assert_eq!(keys(&json["errors"][0]), BTreeSet::from(["code", "drill", "status", "observed"]));
+        assert_eq!(json["summary"], json!({ "pass": 3, "fail": 0, "skip": 0, "pending": 1 }));
+    }
+
+    #[test]
+    fn a_failure_is_told_in_full_and_fails_the_run() {
+        let mut whole = whole();
+        assert!(whole.passed());
+        whole.subjects[0].findings[0].status = Status::Fail { expected: "one line".into(), got: "two".into() };
+        assert!(!whole.passed());
+        let text = whole.to_string();
+        let told = "failed policy.6.display-is-one-line-that-stays (MUST) of fake\n  \
+                    rule       Display is one line, and the same before and after calls.\n  \
+                    expected   one line\n  got        two\n  \
+                    again      cargo xtask conformance --suite policy --rule policy.6.display-is-one-line-that-stays \
+                    --profile fast --seed 7\n";
+        assert!(text.contains(told), "{text}");
+        assert!(text.ends_with("2 passed, 1 failed, 0 skipped, 1 pending"), "{text}");
+
+        whole.subjects.clear();
+        whole.drills[0].status = DrillStatus::Fail;
+        assert!(!whole.passed());
+    }
+}
