@@ -79,8 +79,8 @@ impl Backend for RedbBackend {
     }
 
     async fn set(&self, key: &Key, value: Bytes, options: &SetOptions) -> Result<()> {
-        let life = options.ttl.whole(Duration::from_millis(1));
-        let ends = life.map_or(u64::MAX, |millis| self.clock.wall().as_millis().saturating_add(millis));
+        let next = self.clock.wall().as_millis() + 1; // part of this millisecond has passed already
+        let ends = options.ttl.whole(Duration::from_millis(1)).map_or(u64::MAX, |life| next.saturating_add(life));
         self.write(key.clone(), Some((ends, value))).await
     }
 

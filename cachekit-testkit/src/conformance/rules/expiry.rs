@@ -20,7 +20,24 @@ pub(crate) async fn backend_2_an_ended_entry_is_missing(case: &Case) -> Outcome 
 }
 
 pub(crate) async fn backend_2_a_life_is_not_cut_short(case: &Case) -> Outcome {
-    let key = case.key("k");
+    // A clock that ticks cuts lives short by what has passed since its last tick: so entries begin at four moments of one.
+    if case.time_stands_still() {
+        for n in 0..4 {
+            case.pass(case.resolution() / 4).await?;
+            is_seen_to_its_end(case, n).await?;
+        }
+        return Ok(());
+    }
+    let begun_later = async |n: u32| {
+        case.pass(case.resolution() / 4 * n).await?;
+        is_seen_to_its_end(case, n).await
+    };
+    let (first, second, third, last) = tokio::join!(begun_later(0), begun_later(1), begun_later(2), begun_later(3));
+    first.and(second).and(third).and(last)
+}
+
+async fn is_seen_to_its_end(case: &Case, n: u32) -> Outcome {
+    let key = case.key(&n.to_string());
     // Not in whole units of the resolution: so rounding shows.
     let life = case.life() + case.resolution() / 2;
     for _ in 0..ATTEMPTS {
