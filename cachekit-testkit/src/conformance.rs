@@ -37,6 +37,8 @@ pub use self::fixture::{Fixture, Illness, MemoryFixture, Profile, Shared, Time};
 pub use self::part::{PartFinding, PartReport, PartRule};
 #[cfg(unix)]
 pub use self::redis::RedisFixture;
+#[cfg(all(unix, feature = "drills"))] // drills are chosen as rules are
+pub(crate) use self::registry::matches;
 pub use self::registry::{Level, Rule, rules};
 pub use self::report::{BackendReport, Finding, Report, Status};
 #[doc(hidden)]

@@ -16,6 +16,7 @@ use serde::{Serialize, Serializer};
 use self::events::Events;
 pub use self::scene::Meanwhile;
 use self::scene::{Drilled, SECRET};
+use crate::conformance::matches;
 
 /// Runs every drill, first the fake and then the real one of each code, and reports what came of it.
 ///
@@ -24,8 +25,18 @@ use self::scene::{Drilled, SECRET};
 /// same in every run. Those of real drills are too, as far as their servers answer.
 #[must_use]
 pub fn run() -> Vec<DrillReport> {
+    run_matching("", |_| {})
+}
+
+/// [`run`], of [those](all_matching) whose ids are what `pattern` says. Tells each report as it is made.
+pub fn run_matching(pattern: &str, mut progress: impl FnMut(&DrillReport)) -> Vec<DrillReport> {
     let known = all();
-    let mut reports: Vec<DrillReport> = known.iter().map(Drill::run).collect();
+    let mut reports = Vec::new();
+    for drill in all_matching(pattern) {
+        let report = drill.run();
+        progress(&report);
+        reports.push(report);
+    }
     for &code in ErrorCode::ALL {
         if !known.iter().any(|drill| drill.code == code) {
             let observed = "nobody has written a drill for this code".to_owned();
@@ -41,9 +52,15 @@ pub fn all() -> Vec<Drill> {
     registry::drills()
 }
 
+/// The drills whose [ids](Drill::id) are what `pattern` says, as with the rules of the conformance suite.
+#[must_use]
+pub fn all_matching(pattern: &str) -> Vec<Drill> {
+    all().into_iter().filter(|drill| matches(&drill.id(), pattern)).collect()
+}
+
 /// Brings an error about, and checks what was promised of it:
 ///
-/// 1. Its code, class, kind, whether it is retried, and whether a breaker counts it, against a list of their own.
+/// 1. Its code, class, kind, whether it is retried, a store too, and whether a breaker counts it, against a list of their own.
 /// 2. What a load returns [meanwhile](Meanwhile), and what a cached function does.
 /// 3. That no secret shows: not in the error, not in its causes, not in `Debug` and status of the cache.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +82,17 @@ pub enum DrillKind {
     Real,
 }
 
+impl DrillKind {
+    /// "fake" or "real".
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fake => "fake",
+            Self::Real => "real",
+        }
+    }
+}
+
 /// What came of a drill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -76,6 +104,18 @@ pub enum DrillStatus {
     Fail,
     /// The real cause does not exist yet.
     Pending,
+}
+
+impl DrillStatus {
+    /// "pass", "fail" or "pending".
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Pending => "pending",
+        }
+    }
 }
 
 /// What came of a drill, and what was seen. Serialized it is an element of `errors` in the report of the conformance suite:
@@ -101,6 +141,8 @@ struct Expected {
     kind: ErrorKind,
     retried: bool,
     trips_breaker: bool,
+    /// Whether it is always certain that nothing was sent, so that even a store may be made again.
+    unsent: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -113,6 +155,12 @@ enum Part {
 type Body = fn(ErrorCode) -> Pin<Box<dyn Future<Output = Drilled>>>;
 
 impl Drill {
+    /// Its name among the rules of the conformance suite: "errors.E010.real".
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("errors.{}.{}", self.code, self.kind.as_str())
+    }
+
     /// Which code it brings about.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
@@ -159,7 +207,7 @@ impl Drill {
             }
             let runtime = builder.build().map_err(|error| format!("no runtime: {error}"))?;
             let evidence = runtime.block_on(body(drill.code))?;
-            evidence.check(drill.code, &drill.expected, meanwhile)
+            evidence.check(&drill, meanwhile)
         });
         match played.join() {
             Ok(seen) => seen.map_err(|wrong| wrong.replace(SECRET, "<the secret>")),
@@ -209,12 +257,18 @@ fn as_text<S: Serializer>(code: &ErrorCode, serializer: S) -> Result<S::Ok, S::E
 #[cfg(test)]
 mod tests {
     use cachekit::Error;
+    use cachekit::core::Operation;
 
     use super::*;
     use crate::drills::scene::Evidence;
 
-    const EXPECTED: Expected =
-        Expected { class: "ConnectionError", kind: ErrorKind::Transient, retried: true, trips_breaker: true };
+    const EXPECTED: Expected = Expected {
+        class: "ConnectionError",
+        kind: ErrorKind::Transient,
+        retried: true,
+        trips_breaker: true,
+        unsent: false,
+    };
 
     fn run(body: Body) -> (DrillStatus, String) {
         let part = Part::Runs { body, meanwhile: Meanwhile::Told };
@@ -235,7 +289,7 @@ mod tests {
     #[test]
     fn a_drill_that_sees_what_was_promised_passes_and_its_report_is_the_same_in_every_run() {
         let body: Body = |code| Box::pin(async move { told(Error::new(code, "127.0.0.1:4711 and 127.0.0.1:1")) });
-        let seen = "E010 ConnectionError: 127.0.0.1:PORT and 127.0.0.1:PORT; TRANSIENT, retried, counted by the breaker; \
+        let seen = "E010 ConnectionError: 127.0.0.1:PORT and 127.0.0.1:PORT; TRANSIENT, retried, but not a store, counted by the breaker; \
                     the caller was told, and nothing was stored";
         assert_eq!(run(body), (DrillStatus::Pass, seen.to_owned()));
     }
@@ -243,7 +297,17 @@ mod tests {
     #[test]
     fn a_drill_fails_whichever_promise_is_broken() {
         fails(|_| Box::pin(async { told(Error::new(ErrorCode::E065, "gone")) }), "got (E065, \"BackendError\"");
-        fails(|code| Box::pin(async move { told(Error::new(code, "gone").not_retryable()) }), "true, true), got");
+        fails(
+            |code| Box::pin(async move { told(Error::new(code, "gone").not_retryable()) }),
+            "got (E010, \"ConnectionError\"",
+        );
+        fails(|code| Box::pin(async move { told(Error::new(code, "gone").unsent()) }), "true, true, false), got");
+        fn written(code: ErrorCode, error: fn(Error) -> Error) -> Drilled {
+            let written = error(Error::new(code, "gone").with_operation(Operation::Set));
+            Ok(Evidence::error(Error::new(code, "gone"), Meanwhile::Told).and_write(written))
+        }
+        fails(|code| Box::pin(async move { written(code, Error::unsent) }), "a store");
+        fails(|code| Box::pin(async move { written(code, |error| error.with_operation(Operation::Get)) }), "a store");
         fn own_value(code: ErrorCode) -> Evidence {
             Evidence::error(Error::new(code, "gone"), Meanwhile::OwnValue)
         }

@@ -70,6 +70,8 @@ async fn the_zoo_is_caught() {
 enum Quirk {
     None,
     LeaksAbandoned,
+    LeaksOne,
+    LeaksWhatIsStale,
     HeedsStaleFailures,
     CountsAbandonedAsFailures,
     GivesOneTicketToAll,
@@ -89,11 +91,23 @@ const ZOO: &[(Quirk, &[&str])] = &[
         Quirk::LeaksAbandoned,
         &[
             "policy.1.what-was-finished-is-free-again",
+            "policy.2.a-stale-finish-changes-nothing",
             "policy.3.abandoned-counts-neither-way",
             "policy.5.time-may-stand-still",
             "policy.5.threads-lose-nothing",
         ],
     ),
+    // Three of four still go: who only looks whether a call goes out again does not see it.
+    (
+        Quirk::LeaksOne,
+        &[
+            "policy.1.what-was-finished-is-free-again",
+            "policy.2.a-stale-finish-changes-nothing",
+            "policy.5.time-may-stand-still",
+            "policy.5.threads-lose-nothing",
+        ],
+    ),
+    (Quirk::LeaksWhatIsStale, &["policy.2.a-stale-finish-changes-nothing"]),
     (Quirk::HeedsStaleFailures, &["policy.2.a-stale-finish-changes-nothing"]),
     (Quirk::CountsAbandonedAsFailures, &["policy.3.abandoned-counts-neither-way"]),
     (Quirk::GivesOneTicketToAll, &["policy.4.tickets-differ", "policy.4.tickets-are-served-in-order"]),
@@ -129,6 +143,7 @@ struct State {
     held: Vec<u64>,
     queue: VecDeque<u64>,
     failures: u32,
+    leaked: bool,
     open_until: Option<Moment>,
 }
 
@@ -178,6 +193,8 @@ impl ResiliencePolicy for Animal {
         let held = state.held.iter().position(|&mark| mark == admission.mark);
         match held {
             Some(_) if abandoned && self.quirk == Quirk::LeaksAbandoned => {}
+            Some(_) if abandoned && self.quirk == Quirk::LeaksOne && !std::mem::replace(&mut state.leaked, true) => {}
+            Some(_) if admission.generation != state.generation && self.quirk == Quirk::LeaksWhatIsStale => {}
             Some(at) => drop(state.held.remove(at)),
             None if self.quirk == Quirk::KeepsTicketsThatWereGivenUp && state.queue.len() == 4 => return Next::Done,
             None => state.queue.retain(|&ticket| Some(ticket) != call.ticket),

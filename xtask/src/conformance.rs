@@ -7,7 +7,9 @@ use crate::{cargo, servers};
 
 pub(crate) fn run(asked: &[OsString]) -> Result<ExitCode, String> {
     let says = |word: &str| asked.iter().any(|argument| argument.to_string_lossy().split('=').any(|part| part == word));
-    let needs_redis = !(says("--list") || says("--help") || says("-h")) && (says("redis") || !says("--backend"));
+    let everything = !says("--backend") && !says("--suite");
+    let of_redis = says("redis") || says("errors") || (says("backend") && !says("memory"));
+    let needs_redis = !(says("--list") || says("--help") || says("-h")) && (everything || of_redis);
     // Bringing it prints what is being done, and a report in JSON is to be alone. Without it the run says what is missing.
     if needs_redis && !says("json") {
         servers::REDIS.ensure()?;

@@ -12,7 +12,7 @@ Commands:
   test                              everything that CI asks: format, lints, tests, documentation, licences
   check                             the quick part of it: format, tidy, lints
   tidy                              the rules of this repository that no compiler knows
-  conformance [OPTIONS]             holds the backends to their contracts; `--help` tells the options
+  conformance [OPTIONS]             holds what there is to its contracts; `--help` tells the options
   new-backend NAME [--into FOLDER] [--cachekit PATH]
                                     writes a plug-in crate to begin with, beside this repository or into FOLDER;
                                     it finds the crates of this repository at PATH

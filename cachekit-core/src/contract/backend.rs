@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::abilities::Abilities;
-use crate::{BackendFault, ErrorCode, Key, Result, Ttl};
+use crate::{BackendFault, Error, ErrorCode, Key, Result, Ttl};
 
 /// Stores opaque bytes under opaque keys, each with a time to live.
 ///
@@ -259,6 +259,23 @@ impl Limits {
     pub fn with_resolution(self, resolution: Duration) -> Self {
         Self { resolution, ..self }
     }
+
+    /// Refuses what is over a limit: the first line of a `set`, in a backend that has limits. `backend` is its name.
+    ///
+    /// # Errors
+    /// E022 for a value of more than `max_value` bytes, E063 for a time to live over `max_ttl`, with the figures.
+    pub fn check(&self, backend: &'static str, bytes: usize, ttl: Ttl) -> Result<()> {
+        let refuse = |code, message: String| Err(Error::new(code, message).with_backend(backend));
+        match (self.max_value, self.max_ttl, ttl.as_duration()) {
+            (Some(most), ..) if bytes > most => {
+                refuse(ErrorCode::E022, format!("value: expected at most {most} bytes, got {bytes}"))
+            }
+            (_, Some(longest), Some(life)) if life > longest => {
+                refuse(ErrorCode::E063, format!("time to live: expected at most {longest:?}, got {life:?}"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What a healthy store says of itself.
@@ -341,5 +358,25 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
 
     async fn close(&self) {
         (**self).close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_refuse_what_is_over_them_and_nothing_else() {
+        let refused =
+            |limits: Limits, bytes, ttl| limits.check("shelf", bytes, ttl).err().map(|error| error.to_string());
+        let minute = Duration::from_secs(60);
+        let limits = Limits::default().with_max_value(8).with_max_ttl(minute);
+        assert_eq!(refused(limits, 8, Ttl::secs(60)), None);
+        assert_eq!(refused(limits, 0, Ttl::Never), None);
+        assert_eq!(refused(Limits::default(), usize::MAX, Ttl::secs(u64::MAX)), None);
+        let large = "E022 SerializationError: value: expected at most 8 bytes, got 9 (backend shelf)";
+        assert_eq!(refused(limits, 9, Ttl::millis(60_001)).as_deref(), Some(large));
+        let long = "E063 BackendError: time to live: expected at most 60s, got 60.001s (backend shelf)";
+        assert_eq!(refused(limits, 8, Ttl::millis(60_001)).as_deref(), Some(long));
     }
 }

@@ -77,6 +77,24 @@ impl Ttl {
         }
     }
 
+    /// The time in whole `unit`s, rounded up as the contract of backends asks, or `None` for [`Ttl::Never`]. What is
+    /// beyond 2⁶⁴ − 1 of them is as many.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use cachekit_core::Ttl;
+    ///
+    /// assert_eq!(Ttl::millis(1_001).whole(Duration::from_secs(1)), Some(2));
+    /// assert_eq!(Ttl::millis(1_001).whole(Duration::from_millis(1)), Some(1_001));
+    /// assert_eq!(Ttl::Never.whole(Duration::from_secs(1)), None);
+    /// ```
+    #[must_use]
+    pub fn whole(self, unit: Duration) -> Option<u64> {
+        let units = self.as_duration()?.as_nanos().div_ceil(unit.as_nanos().max(1));
+        Some(u64::try_from(units).unwrap_or(u64::MAX))
+    }
+
     const fn known(duration: Duration) -> Self {
         match NonZeroDuration::new(duration) {
             Some(duration) => Self::For(duration),

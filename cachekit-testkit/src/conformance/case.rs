@@ -11,8 +11,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use cachekit_core::{
     Backend, Clearable, Clock, Counting, Expiring, FenceToken, Fenced, Key, KeyPrefix, Moment, NonZeroDuration,
-    SetOptions, SystemClock, Ttl, Watch, Watchable,
+    SetOptions, Ttl, Watch, Watchable,
 };
+use tokio::time::Instant;
 
 use super::fixture::{Fixture, Illness, Profile, Time};
 use super::outcome::{Outcome, Unmet};
@@ -22,7 +23,7 @@ pub(crate) struct Case {
     fixture: Box<dyn Fixture>,
     backend: Arc<dyn Backend>,
     other: Arc<dyn Backend>,
-    clock: SystemClock,
+    opened: Instant,
     stem: String,
     random: Mutex<u64>,
     touched: Mutex<BTreeSet<Key>>,
@@ -34,8 +35,15 @@ impl Case {
         let other = fixture.reopen().await;
         // The seed does not make the names: two runs of one seed on one store must not meet.
         let stem = format!("conf-{:012x}", RandomState::new().hash_one(seed) >> 16);
-        let clock = SystemClock::precise();
-        Self { fixture, backend, other, clock, stem, random: Mutex::new(seed), touched: Mutex::default() }
+        Self {
+            fixture,
+            backend,
+            other,
+            opened: Instant::now(),
+            stem,
+            random: Mutex::new(seed),
+            touched: Mutex::default(),
+        }
     }
 
     /// The handle that a rule works through.
@@ -166,7 +174,8 @@ impl Case {
     pub(crate) fn now(&self) -> Moment {
         match self.fixture.time() {
             Time::ByHand(clock) => clock.now(),
-            Time::Real => self.clock.now(),
+            // Tokio's, as the waiting is: where its clock is paused, both are.
+            Time::Real => Moment::from_nanos(u64::try_from(self.opened.elapsed().as_nanos()).unwrap_or(u64::MAX)),
         }
     }
 

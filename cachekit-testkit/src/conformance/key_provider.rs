@@ -118,9 +118,19 @@ pub fn rules() -> &'static [PartRule] {
 /// # Cancellation
 /// Dropping the future ends the rule that is running.
 pub async fn run(name: &str, seed: Option<u64>, make: impl AsyncFn() -> KeyProviderFixture) -> PartReport {
+    run_matching(name, seed, "", make).await
+}
+
+/// [`run`], of those rules whose ids [match](PartRule::matches) `pattern`.
+pub async fn run_matching(
+    name: &str,
+    seed: Option<u64>,
+    pattern: &str,
+    make: impl AsyncFn() -> KeyProviderFixture,
+) -> PartReport {
     let seed = part::seed_or_any(seed);
     let mut findings = Vec::new();
-    for rule in rules() {
+    for rule in rules().iter().filter(|rule| rule.matches(pattern)) {
         let fixture = make().await;
         findings.push(part::judge(rule, table::run(rule.id, &fixture)).await);
     }

@@ -6,8 +6,9 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
-use cachekit_core::ErrorCode;
+use cachekit_core::{Clock, ErrorCode, SystemClock};
 use serde_json::{Value, json};
 
 use super::outcome::{Outcome, Unmet};
@@ -43,6 +44,13 @@ impl PartRule {
     ) -> Self {
         Self { id, level, codes, sentence, name }
     }
+
+    /// Whether its id is what `pattern` says: the whole of it where there are `*`, each of which stands for any text, and
+    /// otherwise a part of it.
+    #[must_use]
+    pub fn matches(&self, pattern: &str) -> bool {
+        super::registry::matches(self.id, pattern)
+    }
 }
 
 /// What a run of a part's suite found.
@@ -69,6 +77,8 @@ pub struct PartFinding {
     pub rule: &'static PartRule,
     /// Whether it is kept.
     pub status: Status,
+    /// How long it took.
+    pub took: Duration,
 }
 
 impl PartReport {
@@ -100,6 +110,7 @@ impl PartReport {
                 "level": finding.rule.level.as_str(),
                 "status": finding.status.as_str(),
                 "reason": finding.status.reason(),
+                "ms": u64::try_from(finding.took.as_millis()).unwrap_or(u64::MAX),
             })
         };
         json!({
@@ -149,12 +160,15 @@ impl fmt::Display for PartFinding {
 
 /// Runs one rule; a panic breaks it.
 pub(super) async fn judge(rule: &'static PartRule, running: impl Future<Output = Outcome>) -> PartFinding {
+    let clock = SystemClock::precise();
+    let began = clock.now();
     let mut running = pin!(running);
     let ended = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(context))) {
         Ok(polled) => polled,
         Err(panic) => Poll::Ready(Err(Unmet::deviates("no panic", told(&*panic)))),
     });
-    PartFinding { rule, status: ended.await.into() }
+    let status = ended.await.into();
+    PartFinding { rule, status, took: clock.now().since(began) }
 }
 
 /// Runs `call`, which must not panic in the situation `when`.

@@ -52,9 +52,19 @@ pub fn rules() -> &'static [PartRule] {
 
 /// Runs all rules against fixtures that `make` makes, one for each. With `None` the seed is one that nobody chose.
 pub async fn run(name: &str, seed: Option<u64>, make: impl AsyncFn() -> PolicyFixture) -> PartReport {
+    run_matching(name, seed, "", make).await
+}
+
+/// [`run`], of those rules whose ids [match](PartRule::matches) `pattern`.
+pub async fn run_matching(
+    name: &str,
+    seed: Option<u64>,
+    pattern: &str,
+    make: impl AsyncFn() -> PolicyFixture,
+) -> PartReport {
     let seed = part::seed_or_any(seed);
     let mut findings = Vec::new();
-    for rule in rules() {
+    for rule in rules().iter().filter(|rule| rule.matches(pattern)) {
         let fixture = PolicyFixture { seed, ..make().await };
         findings.push(part::judge(rule, async { table::run(rule.id, &fixture) }).await);
     }

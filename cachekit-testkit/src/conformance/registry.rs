@@ -43,10 +43,7 @@ impl Rule {
     /// otherwise a part of it.
     #[must_use]
     pub fn matches(&self, pattern: &str) -> bool {
-        let mut parts = pattern.split('*');
-        let (Some(first), Some(last)) = (parts.next(), parts.next_back()) else { return self.id.contains(pattern) };
-        let Some(rest) = self.id.strip_prefix(first).and_then(|rest| rest.strip_suffix(last)) else { return false };
-        parts.try_fold(rest, |rest, part| rest.split_once(part).map(|(_, rest)| rest)).is_some()
+        matches(self.id, pattern)
     }
 }
 
@@ -98,6 +95,15 @@ crate::__backend_rules! { [registry] [] }
 #[must_use]
 pub fn rules() -> &'static [Rule] {
     RULES
+}
+
+/// Whether `id` is what `pattern` says: the whole of it where there are `*`, each of which stands for any text, and
+/// otherwise a part of it.
+pub(crate) fn matches(id: &str, pattern: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let (Some(first), Some(last)) = (parts.next(), parts.next_back()) else { return id.contains(pattern) };
+    let Some(rest) = id.strip_prefix(first).and_then(|rest| rest.strip_suffix(last)) else { return false };
+    parts.try_fold(rest, |rest, part| rest.split_once(part).map(|(_, rest)| rest)).is_some()
 }
 
 /// The rule with this id.

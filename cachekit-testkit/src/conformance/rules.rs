@@ -1,6 +1,7 @@
 //! The rules, one plain function each, in files by what they are about.
 
 pub(crate) mod batches;
+mod calls;
 pub(crate) mod cancellation;
 pub(crate) mod clearing;
 pub(crate) mod concurrency;

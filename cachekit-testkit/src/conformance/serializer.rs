@@ -80,9 +80,23 @@ where
     S: Serializer<T>,
     T: Debug + PartialEq + Send + Sync + 'static,
 {
+    run_matching(name, seed, "", make).await
+}
+
+/// [`run`], of those rules whose ids [match](PartRule::matches) `pattern`.
+pub async fn run_matching<S, T>(
+    name: &str,
+    seed: Option<u64>,
+    pattern: &str,
+    make: impl AsyncFn() -> SerializerFixture<S, T>,
+) -> PartReport
+where
+    S: Serializer<T>,
+    T: Debug + PartialEq + Send + Sync + 'static,
+{
     let seed = part::seed_or_any(seed);
     let mut findings = Vec::new();
-    for rule in rules() {
+    for rule in rules().iter().filter(|rule| rule.matches(pattern)) {
         let fixture = SerializerFixture { seed, ..make().await };
         findings.push(part::judge(rule, async { table::run(rule.id, &fixture) }).await);
     }

@@ -22,7 +22,7 @@ macro_rules! __backend_rules {
             "backend.2.an-ended-entry-is-missing" expiry backend_2_an_ended_entry_is_missing Must []
                 "An entry whose life has passed is found by no call and through no handle.";
             "backend.2.a-life-is-not-cut-short" expiry backend_2_a_life_is_not_cut_short Must []
-                "An entry is there until its life has passed.";
+                "An entry is there until its life has passed, to the very end.";
             "backend.2.the-shortest-life-is-rounded-up" expiry backend_2_the_shortest_life_is_rounded_up Must []
                 "A nanosecond's life is taken, rounded up to the resolution, and ends.";
             "backend.2.never-does-not-end" expiry backend_2_never_does_not_end Must []
@@ -58,7 +58,7 @@ macro_rules! __backend_rules {
             "backend.5.a-delete-leaves-other-keys-alone" values backend_5_a_delete_leaves_other_keys_alone Must []
                 "A delete takes away its key and no other.";
             "backend.6.the-remaining-life-is-true" lives backend_6_the_remaining_life_is_true Must []
-                "The remaining life that a get tells is true within the resolution.";
+                "The remaining life that a get tells, or a get_many, is true within the resolution.";
             "backend.6.an-entry-without-an-end-has-none" lives backend_6_an_entry_without_an_end_has_none Must []
                 "A get tells no end of an entry that has none.";
             "backend.7.get-many-answers-in-order" batches backend_7_get_many_answers_in_order Must []
@@ -77,6 +77,8 @@ macro_rules! __backend_rules {
                 "An element that is refused leaves the others to succeed.";
             "backend.8.reopened-handles-see-the-same-entries" values backend_8_reopened_handles_see_the_same_entries Must []
                 "What one handle writes, every other one sees.";
+            "backend.8.entries-outlive-the-handle-that-set-them" values backend_8_entries_outlive_the_handle_that_set_them Must []
+                "What a handle wrote is there after it was closed.";
             "backend.9.calls-end-while-the-store-is-silent" trouble backend_9_calls_end_while_the_store_is_silent Must []
                 "A store that never answers makes each call fail by itself, and works again when it has recovered.";
             "backend.errors.trouble-has-a-code" trouble backend_errors_trouble_has_a_code Must []
@@ -119,6 +121,8 @@ macro_rules! __backend_rules {
                 "The holder acquires again, and the lease counts from then.";
             "fenced.2.a-fence-lapses" fences fenced_2_a_fence_lapses Must []
                 "A fence is free once its lease has passed.";
+            "fenced.2.a-lease-is-not-cut-short" fences fenced_2_a_lease_is_not_cut_short Must []
+                "A fence is held until its lease has passed.";
             "fenced.2.a-renewed-fence-is-held-on" fences fenced_2_a_renewed_fence_is_held_on Must []
                 "A renewed fence is held beyond its first lease.";
             "fenced.3.a-stranger-changes-nothing" fences fenced_3_a_stranger_changes_nothing Must []
@@ -130,7 +134,7 @@ macro_rules! __backend_rules {
             "fenced.4.the-holder-stores-and-ends-the-fence" fences fenced_4_the_holder_stores_and_ends_the_fence Must []
                 "The holder stores once, and the fence is over.";
             "fenced.4.what-it-stores-lives-as-told" fences fenced_4_what_it_stores_lives_as_told Must []
-                "What is stored under a fence, or with a revocation, ends when it was told to.";
+                "What is stored under a fence, or with a revocation, ends when it was told to and no earlier.";
             "fenced.4.without-the-fence-nothing-is-stored" fences fenced_4_without_the_fence_nothing_is_stored Must []
                 "Who does not hold the fence stores nothing.";
             "fenced.4.under-a-lapsed-fence-nothing-is-stored" fences fenced_4_under_a_lapsed_fence_nothing_is_stored Must []
@@ -144,7 +148,7 @@ macro_rules! __backend_rules {
             "fenced.5.a-load-and-a-write-do-not-both-win" fences fenced_5_a_load_and_a_write_do_not_both_win Must []
                 "Where a load's store meets a set_and_revoke, the write stays.";
             "fenced.6.a-grant-tells-what-is-stored" fences fenced_6_a_grant_tells_what_is_stored Must []
-                "A grant tells the live entry that is stored, or that there is none.";
+                "A grant tells the live entry that is stored, with its remaining life, or that there is none.";
             "fenced.errors.too-large-is-refused" trouble fenced_errors_too_large_is_refused Must [E022]
                 "A value over the limit is refused, and the fence stays.";
             "fenced.cancellation.a-dropped-acquire-is-freed-by-release" cancellation fenced_cancellation_a_dropped_acquire_is_freed_by_release Must []
@@ -183,10 +187,14 @@ macro_rules! __backend_rules {
                 "A clear through another handle is told.";
             "watchable.1.a-change-is-visible-when-it-is-told" watching watchable_1_a_change_is_visible_when_it_is_told Must []
                 "Who looks after being told of a change sees it.";
+            "watchable.1.every-watch-is-told" watching watchable_1_every_watch_is_told Must []
+                "Several watches are each told all that they cover.";
             "watchable.2.blindness-is-told" watching watchable_2_blindness_is_told Must []
                 "Of 5,000 changes that nobody takes each is told in the end, or that sight was lost.";
             "watchable.2.sight-comes-back" watching watchable_2_sight_comes_back Must []
                 "After sight was lost it is regained, and changes are told again.";
+            "watchable.2.an-outage-is-told" watching watchable_2_an_outage_is_told Must []
+                "An outage of the store is told as sight that was lost, and its end as sight regained.";
             "watchable.3.changes-of-a-key-are-told-in-order" watching watchable_3_changes_of_a_key_are_told_in_order Must []
                 "A set that follows a clear is told after it.";
             "watchable.next.a-dropped-next-loses-nothing" watching watchable_next_a_dropped_next_loses_nothing Must []
@@ -200,7 +208,7 @@ macro_rules! __backend_rules {
             "counting.2.many-advances-are-all-told-apart" counting counting_2_many_advances_are_all_told_apart Must []
                 "Of 64 advances at once each tells a number of its own.";
             "counting.3.an-epoch-outlives-entries" counting counting_3_an_epoch_outlives_entries Must []
-                "A number is kept when the entries under its prefix are gone.";
+                "A number is kept when the entries under its prefix are gone, and however long that was ago.";
             "counting.3.an-epoch-outlives-eviction" counting counting_3_an_epoch_outlives_eviction Must []
                 "A number is kept when the store evicts what it may.";
         }

@@ -2,6 +2,7 @@
 
 mod configuration;
 mod redis;
+mod resilience;
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use cachekit::{Cache, Error, ErrorCode, Key, MemoryBackend, Result, cache};
 
 pub(super) use self::configuration::*;
 pub(super) use self::redis::*;
+pub(super) use self::resilience::*;
 use super::events::Events;
 use super::scene::{Drilled, Evidence, Meanwhile, SECRET, ensure, own_values, refused, stored_key, texts, words};
 use crate::faults::Gate;

@@ -28,16 +28,21 @@ struct Row {
 }
 
 const fn row(code: ErrorCode, class: &'static str, kind: ErrorKind, flags: Flags, fake: Part, real: Part) -> Row {
-    let Flags(retried, trips_breaker) = flags;
-    Row { code, expected: Expected { class, kind, retried, trips_breaker }, fake, real }
+    let Flags { retried, trips_breaker, unsent } = flags;
+    Row { code, expected: Expected { class, kind, retried, trips_breaker, unsent }, fake, real }
 }
 
-/// Whether it is retried, and whether the breaker counts it.
-struct Flags(bool, bool);
+/// Whether it is retried, whether the breaker counts it, and whether it says by itself that nothing was sent.
+struct Flags {
+    retried: bool,
+    trips_breaker: bool,
+    unsent: bool,
+}
 
-const NEITHER: Flags = Flags(false, false);
-const RETRIED: Flags = Flags(true, false);
-const RETRIED_AND_COUNTED: Flags = Flags(true, true);
+const NEITHER: Flags = Flags { retried: false, trips_breaker: false, unsent: false };
+const SHED: Flags = Flags { unsent: true, ..NEITHER };
+const NO_SLOT: Flags = Flags { retried: true, ..SHED };
+const RETRIED_AND_COUNTED: Flags = Flags { retried: true, trips_breaker: true, unsent: false };
 
 /// Values arrive.
 const fn value(body: Body) -> Part {
@@ -54,7 +59,6 @@ const fn told(body: Body) -> Part {
     Part::Runs { body, meanwhile: Meanwhile::Told }
 }
 
-const RESILIENCE: Part = Part::Pending("comes with resilience: breaker, limits and retries");
 const ENCRYPTION: Part = Part::Pending("comes with bytes and encryption");
 const REDIS: Part = Part::Pending("comes with Redis in production grade: TLS, and slots that are bounded");
 const IO: Part = Part::Pending("comes with CachekitIO over HTTP");
@@ -68,41 +72,51 @@ const ROWS: &[Row] = &[
     row(ErrorCode::E001, "ConfigurationError", ErrorKind::Permanent, NEITHER, not_made(body!(fake::key_provider)), ENCRYPTION),
     row(ErrorCode::E002, "ConfigurationError", ErrorKind::Permanent, NEITHER, not_made(body!(fake::key_provider)), not_made(body!(real::short_master_key))),
     row(ErrorCode::E003, "DecryptionError", ErrorKind::Permanent, NEITHER, value(body!(fake::opening)), ENCRYPTION),
-    row(ErrorCode::E004, "ConfigurationError", ErrorKind::Permanent, NEITHER, value(body!(fake::backend)), not_made(body!(real::no_choice))),
+    row(ErrorCode::E004, "ConfigurationError", ErrorKind::Permanent, NEITHER, not_made(body!(fake::construction)), not_made(body!(real::no_choice))),
     row(ErrorCode::E005, "DecryptionError", ErrorKind::Permanent, NEITHER, value(body!(fake::plaintext)), ENCRYPTION),
     row(ErrorCode::E006, "EncryptionError", ErrorKind::Permanent, NEITHER, value(body!(fake::sealing)), ENCRYPTION),
-    row(ErrorCode::E007, "ConfigurationError", ErrorKind::Permanent, NEITHER, value(body!(fake::backend)), ENCRYPTION),
+    row(ErrorCode::E007, "ConfigurationError", ErrorKind::Permanent, NEITHER, value(body!(fake::one_key)), ENCRYPTION),
     row(ErrorCode::E010, "ConnectionError", ErrorKind::Transient, RETRIED_AND_COUNTED, value(body!(fake::backend)), value(body!(real::nothing_listens))),
-    row(ErrorCode::E011, "TimeoutError", ErrorKind::Timeout, RETRIED_AND_COUNTED, value(body!(fake::backend)), value(body!(real::never_answers))),
-    row(ErrorCode::E012, "ConnectionPoolError", ErrorKind::Transient, RETRIED, value(body!(fake::backend)), REDIS),
+    row(ErrorCode::E011, "TimeoutError", ErrorKind::Timeout, RETRIED_AND_COUNTED, value(body!(fake::late)), value(body!(real::never_answers))),
+    row(ErrorCode::E012, "ConnectionPoolError", ErrorKind::Transient, NO_SLOT, value(body!(fake::unsent)), REDIS),
     row(ErrorCode::E013, "ConnectionError", ErrorKind::Authentication, NEITHER, value(body!(fake::backend)), value(body!(real::wrong_password))),
     row(ErrorCode::E014, "ConnectionError", ErrorKind::Transient, RETRIED_AND_COUNTED, value(body!(fake::writes)), value(body!(real::out_of_memory))),
     row(ErrorCode::E015, "ConnectionError", ErrorKind::Permanent, NEITHER, value(body!(fake::backend)), REDIS),
     row(ErrorCode::E020, "SerializationError", ErrorKind::Permanent, NEITHER, value(body!(fake::serializing)), value(body!(real::unserializable))),
     row(ErrorCode::E021, "DeserializationError", ErrorKind::Permanent, NEITHER, value(body!(fake::deserializing)), value(body!(real::undeserializable))),
     row(ErrorCode::E022, "SerializationError", ErrorKind::Permanent, NEITHER, value(body!(fake::writes)), value(body!(real::too_large))),
-    row(ErrorCode::E030, "CircuitBreakerError", ErrorKind::Transient, NEITHER, value(body!(fake::backend)), RESILIENCE),
-    row(ErrorCode::E031, "OverloadError", ErrorKind::Transient, NEITHER, value(body!(fake::backend)), RESILIENCE),
-    row(ErrorCode::E032, "OverloadError", ErrorKind::Transient, NEITHER, value(body!(fake::backend)), RESILIENCE),
-    row(ErrorCode::E033, "TimeoutError", ErrorKind::Timeout, NEITHER, value(body!(fake::backend)), value(body!(real::never_answers_in_time))),
+    row(ErrorCode::E030, "CircuitBreakerError", ErrorKind::Transient, SHED, value(body!(fake::unsent)), value(body!(real::breaker_opens))),
+    row(ErrorCode::E031, "OverloadError", ErrorKind::Transient, SHED, value(body!(fake::unsent)), value(body!(real::rate_is_spent))),
+    row(ErrorCode::E032, "OverloadError", ErrorKind::Transient, SHED, value(body!(fake::unsent)), value(body!(real::place_is_taken))),
+    row(ErrorCode::E033, "TimeoutError", ErrorKind::Timeout, NEITHER, value(body!(fake::never_answers)), value(body!(real::deadline_is_over))),
     row(ErrorCode::E034, "LoadError", ErrorKind::Timeout, NEITHER, told(body!(fake::endless_loader)), told(body!(real::loader_out_of_time))),
-    row(ErrorCode::E035, "LoadError", ErrorKind::Unknown, NEITHER, value(body!(fake::backend)), told(body!(real::panicking_loader))),
+    row(ErrorCode::E035, "LoadError", ErrorKind::Unknown, NEITHER, told(body!(fake::panicking_loader)), told(body!(real::panicking_loader))),
     row(ErrorCode::E036, "ClosedError", ErrorKind::Permanent, NEITHER, value(body!(fake::backend)), value(body!(real::closed))),
-    row(ErrorCode::E040, "ConfigurationError", ErrorKind::Permanent, NEITHER, value(body!(fake::backend)), not_made(body!(real::no_url))),
-    row(ErrorCode::E041, "ConfigurationError", ErrorKind::Permanent, NEITHER, value(body!(fake::backend)), not_made(body!(real::impossible_variable))),
-    row(ErrorCode::E042, "ConfigurationError", ErrorKind::Permanent, NEITHER, value(body!(fake::backend)), not_made(body!(real::impossible_key))),
-    row(ErrorCode::E043, "ConfigurationError", ErrorKind::Permanent, NEITHER, value(body!(fake::backend)), not_made(body!(real::impossible_ttl))),
-    row(ErrorCode::E044, "ConfigurationError", ErrorKind::Permanent, NEITHER, value(body!(fake::backend)), not_made(body!(real::impossible_setting))),
-    row(ErrorCode::E045, "ConfigurationError", ErrorKind::Permanent, NEITHER, value(body!(fake::backend)), not_made(body!(real::two_backends))),
-    row(ErrorCode::E046, "ConfigurationError", ErrorKind::Permanent, NEITHER, value(body!(fake::backend)), not_made(body!(real::another_type))),
-    row(ErrorCode::E047, "ConfigurationError", ErrorKind::Permanent, NEITHER, value(body!(fake::backend)), value(body!(real::not_offered))),
+    row(ErrorCode::E040, "ConfigurationError", ErrorKind::Permanent, NEITHER, not_made(body!(fake::construction)), not_made(body!(real::no_url))),
+    row(ErrorCode::E041, "ConfigurationError", ErrorKind::Permanent, NEITHER, not_made(body!(fake::construction)), not_made(body!(real::impossible_variable))),
+    row(ErrorCode::E042, "ConfigurationError", ErrorKind::Permanent, NEITHER, value(body!(fake::one_key)), not_made(body!(real::impossible_key))),
+    row(ErrorCode::E043, "ConfigurationError", ErrorKind::Permanent, NEITHER, not_made(body!(fake::construction)), not_made(body!(real::impossible_ttl))),
+    row(ErrorCode::E044, "ConfigurationError", ErrorKind::Permanent, NEITHER, not_made(body!(fake::construction)), not_made(body!(real::impossible_setting))),
+    row(ErrorCode::E045, "ConfigurationError", ErrorKind::Permanent, NEITHER, not_made(body!(fake::construction)), not_made(body!(real::two_backends))),
+    row(ErrorCode::E046, "ConfigurationError", ErrorKind::Permanent, NEITHER, not_made(body!(fake::construction)), not_made(body!(real::another_type))),
+    row(ErrorCode::E047, "ConfigurationError", ErrorKind::Permanent, NEITHER, value(body!(fake::not_offered)), value(body!(real::not_offered))),
     row(ErrorCode::E050, "LockError", ErrorKind::Timeout, NEITHER, value(body!(fake::fence_not_taken)), value(body!(real::held_fence))),
     row(ErrorCode::E051, "LockError", ErrorKind::Transient, NEITHER, value(body!(fake::fence_lost)), value(body!(real::lost_fence))),
     row(ErrorCode::E060, "BackendError", ErrorKind::Authentication, NEITHER, value(body!(fake::backend)), IO),
     row(ErrorCode::E061, "BackendError", ErrorKind::Transient, RETRIED_AND_COUNTED, value(body!(fake::backend)), IO),
     row(ErrorCode::E062, "BackendError", ErrorKind::Transient, RETRIED_AND_COUNTED, value(body!(fake::backend)), IO),
-    row(ErrorCode::E063, "BackendError", ErrorKind::Permanent, NEITHER, value(body!(fake::backend)), value(body!(real::beyond_counting))),
-    row(ErrorCode::E064, "BackendError", ErrorKind::Timeout, RETRIED_AND_COUNTED, value(body!(fake::backend)), IO),
+    row(ErrorCode::E063, "BackendError", ErrorKind::Permanent, NEITHER, value(body!(fake::one_key)), value(body!(real::beyond_counting))),
+    row(ErrorCode::E064, "BackendError", ErrorKind::Timeout, RETRIED_AND_COUNTED, value(body!(fake::late)), IO),
     row(ErrorCode::E065, "BackendError", ErrorKind::Transient, RETRIED_AND_COUNTED, value(body!(fake::backend)), IO),
     row(ErrorCode::E066, "BackendError", ErrorKind::Unknown, NEITHER, value(body!(fake::backend)), value(body!(real::unknown_command))),
 ];
+
+// A code without its row does not compile.
+const _: () = {
+    assert!(ROWS.len() == ErrorCode::ALL.len(), "every code has one row");
+    let mut at = 0;
+    while at < ROWS.len() {
+        assert!(ROWS[at].code as usize == ErrorCode::ALL[at] as usize, "rows stand in the order of the codes");
+        at += 1;
+    }
+};

@@ -3,9 +3,10 @@
 use std::convert::Infallible;
 use std::fmt;
 
+use cachekit::core::Operation;
 use cachekit::{Cache, Error, ErrorCode, Key, Namespace, cache};
 
-use super::Expected;
+use super::{Drill, DrillKind, Expected};
 use crate::everything_shown;
 
 /// What a drill ends with: evidence, or what is wrong in words.
@@ -30,6 +31,8 @@ pub enum Meanwhile {
 #[derive(Debug)]
 pub(super) struct Evidence {
     observed: Observed,
+    /// What a store met at the same time.
+    written: Option<Error>,
     meanwhile: Meanwhile,
     /// What else shows to people: `Debug` and status of the cache.
     shown: Vec<String>,
@@ -45,12 +48,18 @@ enum Observed {
 impl Evidence {
     /// An error that was returned.
     pub(super) fn error(error: Error, meanwhile: Meanwhile) -> Self {
-        Self { observed: Observed::Error(error), meanwhile, shown: Vec::new() }
+        Self { observed: Observed::Error(error), written: None, meanwhile, shown: Vec::new() }
     }
 
     /// An event with a code.
     pub(super) fn event(code: ErrorCode, text: String, meanwhile: Meanwhile) -> Self {
-        Self { observed: Observed::Event(code, text), meanwhile, shown: Vec::new() }
+        Self { observed: Observed::Event(code, text), written: None, meanwhile, shown: Vec::new() }
+    }
+
+    /// With what a store met, which has to be the same error, and is made again only if nothing was sent.
+    pub(super) fn and_write(mut self, error: Error) -> Self {
+        self.written = Some(error);
+        self
     }
 
     /// With what a cache shows of itself.
@@ -61,26 +70,37 @@ impl Evidence {
     }
 
     /// Checks all that was promised, and says in a line what was seen.
-    pub(super) fn check(self, code: ErrorCode, expected: &Expected, meanwhile: Meanwhile) -> Result<String, String> {
-        let (seen, text) = match &self.observed {
-            Observed::Error(error) => {
-                let seen =
-                    (error.code(), error.class().as_str(), error.kind(), error.is_retryable(), error.trips_breaker());
-                (seen, error.to_string())
-            }
-            Observed::Event(code, text) => {
-                let seen = (*code, code.class().as_str(), code.kind(), code.is_retryable(), code.trips_breaker());
-                (seen, format!("event: {text}"))
-            }
+    pub(super) fn check(self, drill: &Drill, meanwhile: Meanwhile) -> Result<String, String> {
+        let Drill { code, expected, kind: source, .. } = *drill;
+        let Expected { class, kind, retried, trips_breaker, unsent } = expected;
+        let of = |code: ErrorCode, retried: bool, unsent: bool| {
+            (code, code.class().as_str(), code.kind(), retried, code.trips_breaker(), unsent)
         };
-        let wanted = (code, expected.class, expected.kind, expected.retried, expected.trips_breaker);
+        // By its real cause it may also be known, here and there, that nothing was sent.
+        let sent = |error: &Error| error.is_unsent() && (unsent || source == DrillKind::Fake);
+        let (seen, text) = match &self.observed {
+            Observed::Error(error) => (of(error.code(), error.is_retryable(), sent(error)), error.to_string()),
+            Observed::Event(code, text) => (of(*code, code.is_retryable(), unsent), format!("event: {text}")),
+        };
+        let wanted = (code, class, kind, retried, trips_breaker, unsent);
         if seen != wanted {
-            return Err(format!("expected code, class, kind, retried, counted {wanted:?}, got {seen:?}: {text}"));
+            return Err(format!(
+                "expected code, class, kind, retried, counted, nothing sent {wanted:?}, got {seen:?}: {text}"
+            ));
+        }
+        if let Some(written) = &self.written {
+            let again = written.is_retryable()
+                && (written.is_unsent() || written.operation().is_some_and(Operation::is_repeatable));
+            if written.code() != code || again != (retried && unsent) {
+                let wanted = if retried && unsent { "is made again" } else { "is not made again" };
+                return Err(format!("expected {code} of a store, which {wanted}, got {written:?}"));
+            }
         }
         if self.meanwhile != meanwhile {
             return Err(format!("expected meanwhile {meanwhile}, got {}", self.meanwhile));
         }
         let mut shown = self.shown;
+        shown.extend(self.written.iter().flat_map(|error| everything_shown(error)).map(|(_, text)| text));
         match &self.observed {
             Observed::Error(error) => shown.extend(everything_shown(error).into_iter().map(|(_, text)| text)),
             Observed::Event(_, text) => shown.push(text.clone()),
@@ -88,9 +108,13 @@ impl Evidence {
         if shown.iter().any(|text| text.contains(SECRET)) {
             return Err(format!("a secret shows: {text}"));
         }
-        let retried = if expected.retried { "retried" } else { "not retried" };
-        let counted = if expected.trips_breaker { "counted by the breaker" } else { "not counted by the breaker" };
-        Ok(format!("{text}; {}, {retried}, {counted}; {meanwhile}", expected.kind))
+        let retried = match (retried, unsent) {
+            (true, true) => "retried, a store too",
+            (true, false) => "retried, but not a store",
+            (false, _) => "not retried",
+        };
+        let counted = if trips_breaker { "counted by the breaker" } else { "not counted by the breaker" };
+        Ok(format!("{text}; {kind}, {retried}, {counted}; {meanwhile}"))
     }
 }
 

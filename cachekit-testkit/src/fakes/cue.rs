@@ -69,7 +69,7 @@ impl Cue {
     }
 
     /// [`next`](Self::next) as a result, for the method `what`.
-    pub(super) fn check(&self, what: &str) -> Result<()> {
+    pub(crate) fn check(&self, what: &str) -> Result<()> {
         self.next().map_or(Ok(()), |code| Err(Error::new(code, format!("{what}: a fake that failed on cue"))))
     }
 

@@ -2,22 +2,30 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use cachekit_core::{
-    Acquired, Backend, Change, Clearable, Counting, Expiring, FenceToken, Fenced, Key, KeyPrefix, Remaining, Result,
-    SetOptions, Ttl, Watch, Watchable,
+    Acquired, Backend, Change, Clearable, Counting, ErrorCode, Expiring, FenceToken, Fenced, Key, KeyPrefix, Remaining,
+    Result, SetOptions, Ttl, Watch, Watchable,
 };
+use tokio::sync::watch;
 
-use crate::animal::{Animal, Den, Quirk};
+use crate::animal::{Animal, Den};
+use crate::quirk::Quirk;
 
 #[async_trait]
 impl Fenced for Animal {
     async fn acquire(&self, key: &Key, token: &FenceToken, lease: Duration) -> Result<Acquired> {
-        let lease = if self.is(Quirk::NeverLapses) { HOUR * 1_000 } else { lease };
+        self.reach_fences(key).await?;
+        let lease = match self.den.quirk {
+            Quirk::NeverLapses => HOUR * 1_000,
+            Quirk::LapsesEarly => lease / 4 * 3,
+            _ => lease,
+        };
         let holds = self.note(|notes| notes.tokens.get(key) == Some(token));
         if self.is(Quirk::NeverRenewsOnAcquire) && holds {
             return Ok(Acquired::Granted { found: self.store.get(key).await? });
@@ -34,12 +42,17 @@ impl Fenced for Animal {
                 if quirk == Quirk::LocksAsEntries {
                     self.store.set(&lock(key), Bytes::new(), &SetOptions::new(Ttl::Never)).await?;
                 }
-                Ok(Acquired::Granted { found: found.filter(|_| quirk != Quirk::GrantsBlindly) })
+                let mut found = found.filter(|_| quirk != Quirk::GrantsBlindly);
+                if let Some(entry) = found.as_mut().filter(|_| quirk == Quirk::GrantsLieAboutLives) {
+                    entry.remaining = Remaining::Never;
+                }
+                Ok(Acquired::Granted { found })
             }
         }
     }
 
     async fn renew(&self, key: &Key, token: &FenceToken, lease: Duration) -> Result<bool> {
+        self.reach_fences(key).await?;
         let renewed = Fenced::renew(&self.store, key, token, lease).await?;
         let held_once = self.note(|notes| notes.tokens.get(key) == Some(token));
         if self.is(Quirk::RenewsALapsedFence) && !renewed && held_once {
@@ -49,6 +62,7 @@ impl Fenced for Animal {
     }
 
     async fn release(&self, key: &Key, token: &FenceToken) -> Result<bool> {
+        self.reach_fences(key).await?;
         if self.is(Quirk::LocksAsEntries) && !self.store.exists(&lock(key)).await? {
             return Ok(false);
         }
@@ -67,6 +81,7 @@ impl Fenced for Animal {
     }
 
     async fn set_fenced(&self, key: &Key, token: &FenceToken, value: Bytes, options: &SetOptions) -> Result<bool> {
+        self.reach_fences(key).await?;
         self.check_life(options.ttl, &value)?;
         let held_once = self.note(|notes| {
             notes.untold.extend(self.is(Quirk::TellsNoFencedWrites).then(|| key.clone()));
@@ -75,8 +90,12 @@ impl Fenced for Animal {
             }
             notes.tokens.get(key) == Some(token)
         });
-        let never = SetOptions::new(Ttl::Never);
-        let options = if self.is(Quirk::FencedStoresNeverEnd) { &never } else { options };
+        let (never, soon) = (SetOptions::new(Ttl::Never), SetOptions::new(Ttl::secs(30)));
+        let options = match self.den.quirk {
+            Quirk::FencedStoresNeverEnd => &never,
+            Quirk::FencedStoresEndEarly => &soon,
+            _ => options,
+        };
         match self.den.quirk {
             Quirk::FencedTakesTooLarge if value.len() > self.limits().max_value.unwrap_or(0) => Ok(true),
             Quirk::StoresAfterLooking => {
@@ -110,6 +129,7 @@ impl Fenced for Animal {
     }
 
     async fn set_and_revoke(&self, key: &Key, value: Bytes, options: &SetOptions) -> Result<()> {
+        self.reach_fences(key).await?;
         self.check_life(options.ttl, &value)?;
         if self.is(Quirk::RevokesNothing) {
             return self.store.set(key, value, options).await;
@@ -125,6 +145,7 @@ impl Fenced for Animal {
     }
 
     async fn delete_and_revoke(&self, key: &Key) -> Result<()> {
+        self.reach_fences(key).await?;
         if self.is(Quirk::RevokesNothing) {
             return self.store.delete(key).await;
         }
@@ -141,6 +162,7 @@ impl Fenced for Animal {
 #[async_trait]
 impl Expiring for Animal {
     async fn remaining(&self, key: &Key) -> Result<Option<Remaining>> {
+        self.reach(Some(key)).await?;
         let remaining = self.store.remaining(key).await?;
         if self.is(Quirk::MissingLivesForEver) {
             return Ok(remaining.or(Some(Remaining::Never)));
@@ -149,6 +171,7 @@ impl Expiring for Animal {
     }
 
     async fn renew(&self, key: &Key, ttl: Ttl) -> Result<bool> {
+        self.reach(Some(key)).await?;
         self.check_life(ttl, &Bytes::new())?;
         let there = self.store.get(key).await?;
         match (self.den.quirk, there) {
@@ -168,11 +191,24 @@ impl Expiring for Animal {
 #[async_trait]
 impl Clearable for Animal {
     async fn clear(&self, prefix: &KeyPrefix) -> Result<()> {
+        self.reach(None).await?;
         self.note(|notes| {
             notes.last.retain(|key, _| !self.is(Quirk::ServesTheEnded) || !prefix.covers(key));
             notes.epochs.retain(|epoch, _| !self.is(Quirk::EpochGoesWithEntries) || epoch != prefix);
         });
         if self.is(Quirk::ClearsNothing) {
+            return Ok(());
+        }
+        if self.is(Quirk::ClearsItsOwnOnly) {
+            let own = self.own_keys.lock().unwrap().clone();
+            for key in own.iter().filter(|key| prefix.covers(key)) {
+                self.store.delete(key).await?;
+            }
+            for (key, token) in self.note(|notes| notes.tokens.clone()) {
+                if prefix.covers(&key) {
+                    self.store.release(&key, &token).await?;
+                }
+            }
             return Ok(());
         }
         if self.is(Quirk::ClearsTooMuch) {
@@ -192,8 +228,11 @@ impl Clearable for Animal {
 #[async_trait]
 impl Counting for Animal {
     async fn epoch(&self, prefix: &KeyPrefix) -> Result<u64> {
+        self.reach(None).await?;
         let first = u64::from(self.is(Quirk::EpochBeginsAtOne));
-        Ok(self.note(|notes| notes.epochs.get(prefix).copied().unwrap_or(first)))
+        let kept = self.note(|notes| notes.epochs.get(prefix).copied());
+        let is_old = |since| self.is(Quirk::EpochEndsWithTime) && self.den.clock.now().since(since) > HOUR;
+        Ok(kept.filter(|(_, since)| !is_old(*since)).map_or(first, |(epoch, _)| epoch))
     }
 
     async fn advance(&self, prefix: &KeyPrefix) -> Result<u64> {
@@ -203,8 +242,20 @@ impl Counting for Animal {
             Quirk::EpochGoesBack if next == 5 => next = 2,
             _ => {}
         }
-        self.note(|notes| notes.epochs.insert(prefix.clone(), next));
+        let now = self.den.clock.now();
+        self.note(|notes| notes.epochs.insert(prefix.clone(), (next, now)));
         Ok(next)
+    }
+}
+
+impl Animal {
+    async fn reach_fences(&self, key: &Key) -> Result<()> {
+        match self.reach(Some(key)).await {
+            Err(error) if self.is(Quirk::FencesHangWhenSilent) && error.code() == ErrorCode::E064 => {
+                std::future::pending().await
+            }
+            reached => reached,
+        }
     }
 }
 
@@ -212,16 +263,39 @@ impl Counting for Animal {
 impl Watchable for Animal {
     async fn watch(&self, prefix: &KeyPrefix) -> Result<Box<dyn Watch>> {
         let inner = self.store.watch(prefix).await?;
-        Ok(Box::new(AnimalWatch { den: Arc::clone(&self.den), inner, blind: false, held: None }))
+        let number = self.den.watches.fetch_add(1, Ordering::SeqCst) + 1;
+        let down = self.den.down.subscribe();
+        Ok(Box::new(AnimalWatch { den: Arc::clone(&self.den), inner, number, down, blind: false, held: None }))
     }
 }
 
 struct AnimalWatch {
     den: Arc<Den>,
     inner: Box<dyn Watch>,
+    /// The how manieth it is.
+    number: usize,
+    down: watch::Receiver<bool>,
     blind: bool,
     /// A change that is told after the one that follows it.
     held: Option<Change>,
+}
+
+impl AnimalWatch {
+    /// What is told next, by the store or by an outage of it.
+    async fn told(&mut self) -> Option<Change> {
+        loop {
+            tokio::select! {
+                biased;
+                Ok(()) = self.down.changed() => {
+                    let down = *self.down.borrow_and_update();
+                    if self.den.quirk != Quirk::HidesOutages {
+                        return Some(if down { Change::SightLost } else { Change::SightRegained });
+                    }
+                }
+                change = self.inner.next() => return change,
+            }
+        }
+    }
 }
 
 #[async_trait]
@@ -231,13 +305,16 @@ impl Watch for AnimalWatch {
             if let Some(held) = self.held.take() {
                 return Some(held);
             }
-            let change = self.inner.next().await?;
+            let change = self.told().await?;
             match (self.den.quirk, &change) {
                 (Quirk::TellsNoClears, Change::Prefix(_)) => continue,
                 (Quirk::TellsNoDeletes | Quirk::TellsNoFencedWrites, Change::Key(key)) if self.den.hides(key) => {
                     continue;
                 }
                 (Quirk::HidesItsBlindness, Change::SightLost | Change::SightRegained) => continue,
+                (Quirk::TellsTheLatestWatchOnly, _) if self.number < self.den.watches.load(Ordering::SeqCst) => {
+                    continue;
+                }
                 (Quirk::StaysBlind, Change::SightLost) => self.blind = true,
                 (Quirk::StaysBlind, _) if self.blind => continue,
                 (Quirk::LosesOnDroppedNext, _) => tokio::task::yield_now().await,

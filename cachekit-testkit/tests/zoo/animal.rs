@@ -9,114 +9,28 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cachekit_core::{
-    Abilities, Backend, BackendFault, Entry, Error, Expiring, FenceToken, Fenced, Health, Key, KeyPrefix, Limits,
-    ManualClock, MemoryBackend, Remaining, Result, SetOptions, Ttl, Write,
+    Abilities, Backend, BackendFault, Clock, Entry, Error, Expiring, FenceToken, Fenced, Health, Key, KeyPrefix,
+    Limits, ManualClock, MemoryBackend, Moment, Remaining, Result, SetOptions, Ttl, UnixTime, Write,
 };
 use cachekit_testkit::conformance::{Fixture, Illness, Profile, Time};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 
-/// What an animal does wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Quirk {
-    /// Nothing: the control.
-    None,
-    AnswersBeforeTheWrite,
-    AnswersOutOfOrder,
-    CachesPerHandle,
-    ChangesItsLimits,
-    ClearLeavesFences,
-    ClearsNothing,
-    ClearsTooMuch,
-    CutsLivesShort,
-    DeletesForGood,
-    DeletesNeighbours,
-    DropsTheEmptyValue,
-    EndsTogether,
-    EpochBeginsAtOne,
-    EpochGoesBack,
-    EpochGoesWithEntries,
-    EpochGoesWithEviction,
-    EpochIsNotAtomic,
-    ErrsOnDeletingMissing,
-    ErrsOnMissing,
-    ExistsAlways,
-    FencedStoresNeverEnd,
-    FencedTakesTooLarge,
-    FoldsCase,
-    ForgetsAnAbility,
-    ForgetsAnAbilityLater,
-    ForgetsSomeReleases,
-    GoesBack,
-    GrantsBlindly,
-    GrantsToAll,
-    HangsOnTheSecondClose,
-    HangsWhenSilent,
-    HealthTakesTheLastEntry,
-    HidesItsBlindness,
-    HidesItsIllness,
-    KeepsTheFenceAfterStoring,
-    KeepsTheFirstLife,
-    KnowsNoLife,
-    LeaksOnDrop,
-    LiesAboutTheRemainingLife,
-    LocksAsEntries,
-    LosesOnDroppedNext,
-    LosesTheLife,
-    LosesTheSeventh,
-    MergesDuplicates,
-    MissingLivesForEver,
-    MixesUpUnderLoad,
-    NamesNobody,
-    NeverIsAYear,
-    NeverLapses,
-    NeverRenewsOnAcquire,
-    PanicsOnEmptyBatches,
-    RefusesLongLives,
-    RefusesShortLives,
-    ReleasesAreAlwaysTrue,
-    ReleasesForAnybody,
-    RenewChangesTheValue,
-    RenewKeepsTheLife,
-    RenewMakesEntries,
-    RenewsALapsedFence,
-    RevokesNothing,
-    RevokesOnPlainWrites,
-    ServesTheEnded,
-    ShoutsItsName,
-    ShowsItsPassword,
-    ShowsKeys,
-    ShowsValues,
-    SpoilsTheBatch,
-    StaysBlind,
-    StoresAfterLooking,
-    StoresForAnybody,
-    StoresUnderALapsedFence,
-    SwapsTwoKeys,
-    TakesNullForNothing,
-    TakesTextOnly,
-    TakesTooLarge,
-    TakesTooLong,
-    TearsReads,
-    TellsNoClears,
-    TellsNoDeletes,
-    TellsNoFencedWrites,
-    TellsOutOfOrder,
-    TellsTooEarly,
-    TruncatesAt64KiB,
-    WatchOutlivesClose,
-    WritesInHalves,
-}
+use crate::quirk::Quirk;
 
 /// The store that an animal's handles share.
 pub(crate) struct Den {
     pub(crate) quirk: Quirk,
-    clock: ManualClock,
+    pub(crate) clock: Arc<dyn Clock>,
+    time: Time,
     store: MemoryBackend,
-    down: AtomicBool,
+    pub(crate) down: watch::Sender<bool>,
     silent: AtomicBool,
     notes: Mutex<Notes>,
     slots: Semaphore,
     asked: AtomicUsize,
+    /// How many watches were opened.
+    pub(crate) watches: AtomicUsize,
 }
 
 impl Den {
@@ -141,25 +55,38 @@ pub(crate) struct Notes {
     deleted: HashSet<Key>,
     pub(crate) tokens: HashMap<Key, FenceToken>,
     pub(crate) untold: HashSet<Key>,
-    pub(crate) epochs: HashMap<KeyPrefix, u64>,
+    /// Of each prefix its number, and when that was advanced.
+    pub(crate) epochs: HashMap<KeyPrefix, (u64, Moment)>,
 }
 
-/// The fixture of an animal, with a clock moved by hand.
+/// The fixture of an animal.
 pub(crate) struct Cage(Arc<Den>);
 
 impl Cage {
+    /// With a clock moved by hand.
     pub(crate) fn of(quirk: Quirk) -> Self {
         let clock = ManualClock::new();
+        Self::with(quirk, clock.clone(), Time::ByHand(clock))
+    }
+
+    /// With the time of tokio, which is as good as real to the suite, and passes at once where it is paused.
+    pub(crate) fn in_real_time(quirk: Quirk) -> Self {
+        Self::with(quirk, TokioClock(Instant::now()), Time::Real)
+    }
+
+    fn with(quirk: Quirk, clock: impl Clock + Clone, time: Time) -> Self {
         let store = MemoryBackend::builder().clock(clock.clone()).capacity(32 << 20);
         Self(Arc::new(Den {
             quirk,
-            clock,
+            clock: Arc::new(clock),
+            time,
             store: store.max_value(LARGEST).build().expect("the capacity holds an entry"),
-            down: AtomicBool::new(false),
+            down: watch::Sender::new(false),
             silent: AtomicBool::new(false),
             notes: Mutex::default(),
             slots: Semaphore::new(32),
             asked: AtomicUsize::new(0),
+            watches: AtomicUsize::new(0),
         }))
     }
 }
@@ -168,15 +95,21 @@ impl Cage {
 impl Fixture for Cage {
     async fn backend(&self) -> Arc<dyn Backend> {
         let (den, store) = (Arc::clone(&self.0), self.0.store.connect());
-        Arc::new(Animal { den, store, cached: Mutex::default(), closed: AtomicUsize::new(0) })
+        Arc::new(Animal {
+            den,
+            store,
+            cached: Mutex::default(),
+            own_keys: Mutex::default(),
+            closed: AtomicUsize::new(0),
+        })
     }
 
     fn time(&self) -> Time {
-        Time::ByHand(self.0.clock.clone())
+        self.0.time.clone()
     }
 
     fn profile(&self) -> Profile {
-        Profile::Fast
+        if matches!(self.0.time, Time::Real) { Profile::Full } else { Profile::Fast }
     }
 
     fn abilities(&self) -> Option<Vec<&'static str>> {
@@ -188,13 +121,15 @@ impl Fixture for Cage {
     }
 
     async fn fall_ill(&self, illness: Illness) -> bool {
-        let ill = if illness == Illness::Down { &self.0.down } else { &self.0.silent };
-        ill.store(true, Ordering::SeqCst);
+        match illness {
+            Illness::Down => drop(self.0.down.send_replace(true)),
+            _ => self.0.silent.store(true, Ordering::SeqCst),
+        }
         true
     }
 
     async fn recover(&self) {
-        self.0.down.store(false, Ordering::SeqCst);
+        self.0.down.send_replace(false);
         self.0.silent.store(false, Ordering::SeqCst);
     }
 
@@ -206,11 +141,27 @@ impl Fixture for Cage {
     }
 }
 
+/// Reads the time of tokio.
+#[derive(Clone, Debug)]
+struct TokioClock(Instant);
+
+impl Clock for TokioClock {
+    fn now(&self) -> Moment {
+        Moment::from_nanos(u64::try_from(self.0.elapsed().as_nanos()).unwrap())
+    }
+
+    fn wall(&self) -> UnixTime {
+        UnixTime::from_millis(self.now().as_nanos() / 1_000_000)
+    }
+}
+
 /// A handle.
 pub(crate) struct Animal {
     pub(crate) den: Arc<Den>,
     pub(crate) store: MemoryBackend,
     cached: Mutex<HashMap<Key, Bytes>>,
+    /// What this handle has set.
+    pub(crate) own_keys: Mutex<HashSet<Key>>,
     closed: AtomicUsize,
 }
 
@@ -224,7 +175,7 @@ impl Animal {
     }
 
     /// What every call goes through: the illnesses of the store.
-    async fn reach(&self, key: Option<&Key>) -> Result<()> {
+    pub(crate) async fn reach(&self, key: Option<&Key>) -> Result<()> {
         if self.den.silent.load(Ordering::SeqCst) {
             if self.is(Quirk::HangsWhenSilent) {
                 return std::future::pending().await;
@@ -232,7 +183,7 @@ impl Animal {
             tokio::time::sleep(Duration::from_secs(1)).await;
             return Err(self.error(BackendFault::Timeout, "no answer within 1 s".into()));
         }
-        if self.den.down.load(Ordering::SeqCst) && !self.is(Quirk::HidesItsIllness) {
+        if *self.den.down.borrow() && !self.is(Quirk::HidesItsIllness) {
             let message = match key {
                 Some(key) if self.is(Quirk::ShowsKeys) => format!("cannot reach {}", key.as_str()),
                 _ => "cannot reach the store".to_owned(),
@@ -335,6 +286,10 @@ impl Backend for Animal {
                 Entry::new(earlier.unwrap_or(entry.value), entry.remaining)
             })),
             Quirk::ServesTheEnded => Ok(found.or(last.map(|value| Entry::new(value, Remaining::Unknown)))),
+            Quirk::EndsEarly => Ok(found.filter(|entry| match entry.remaining {
+                Remaining::For(left) => left > Duration::from_millis(50),
+                _ => true,
+            })),
             Quirk::DropsTheEmptyValue => Ok(found.filter(|entry| !entry.value.is_empty())),
             Quirk::CachesPerHandle => Ok(found.map(|entry| {
                 let mut cached = self.cached.lock().unwrap();
@@ -362,6 +317,7 @@ impl Backend for Animal {
         self.check_life(options.ttl, &value)?;
         let mut options = SetOptions::new(self.life(options.ttl)?);
         let mut value = value;
+        self.own_keys.lock().unwrap().insert(key.clone());
         self.note(|notes| {
             notes.read.remove(&key);
             notes.untold.remove(&key);
@@ -457,6 +413,11 @@ impl Backend for Animal {
         for key in &asked {
             answers.push(self.get(key).await);
         }
+        if self.is(Quirk::BatchesLieAboutLives) {
+            for entry in answers.iter_mut().flatten().flatten() {
+                entry.remaining = Remaining::For(Duration::from_secs(1));
+            }
+        }
         if self.is(Quirk::EndsTogether) && answers.iter().any(|answer| matches!(answer, Ok(None))) && keys.len() == 20 {
             return vec![Ok(None); keys.len()];
         }
@@ -503,6 +464,10 @@ impl Backend for Animal {
     async fn close(&self) {
         if self.closed.fetch_add(1, Ordering::SeqCst) > 0 && self.is(Quirk::HangsOnTheSecondClose) {
             return std::future::pending().await;
+        }
+        if self.is(Quirk::CloseTakesEntries) {
+            let own: Vec<Key> = self.own_keys.lock().unwrap().drain().collect();
+            self.store.delete_many(&own).await;
         }
         if !self.is(Quirk::WatchOutlivesClose) {
             self.store.close().await;

@@ -3,11 +3,13 @@
 
 mod abilities;
 mod animal;
+mod quirk;
 
 use std::collections::BTreeSet;
 
-use animal::{Cage, Quirk};
-use cachekit_testkit::conformance::{Suite, rules};
+use animal::Cage;
+use cachekit_testkit::conformance::{Report, Suite, rules};
+use quirk::Quirk;
 
 /// A test for each animal, and the rules that catch it, in the order of the registry.
 macro_rules! zoo {
@@ -28,6 +30,20 @@ async fn what_does_nothing_wrong_is_caught_by_no_rule_and_skipped_by_none() {
     let report = Suite::new().run("animal", async || Cage::of(Quirk::None)).await;
     assert!(report.passed(), "{report}");
     assert_eq!(report.count("pass"), rules().len(), "{report}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_real_time_too_it_is_caught_by_no_rule_and_skipped_by_none() {
+    let report = Suite::new().run("animal", async || Cage::in_real_time(Quirk::None)).await;
+    assert!(report.passed(), "{report}");
+    assert_eq!(report.count("pass"), rules().len(), "{report}");
+}
+
+/// Where time stands still a rule looks at the last nanosecond. In real time it has to come near enough.
+#[tokio::test(start_paused = true)]
+async fn who_ends_entries_a_little_early_is_caught_in_real_time_too() {
+    let report = Suite::new().run("animal", async || Cage::in_real_time(Quirk::EndsEarly)).await;
+    assert_eq!(failed(&report), ["backend.2.a-life-is-not-cut-short"], "{report}");
 }
 
 #[test]
@@ -51,6 +67,10 @@ async fn a_seed_gives_the_same_result_each_time() {
 /// Time is virtual, so that whoever waits in vain need not wait.
 async fn caught_by(quirk: Quirk) -> Vec<&'static str> {
     let report = Suite::new().run("animal", async || Cage::of(quirk)).await;
+    failed(&report)
+}
+
+fn failed(report: &Report) -> Vec<&'static str> {
     report.findings().filter(|finding| finding.status.as_str() == "fail").map(|finding| finding.rule.id).collect()
 }
 
@@ -65,6 +85,9 @@ zoo! {
     answers_out_of_order AnswersOutOfOrder [
         "backend.7.get-many-answers-in-order",
     ]
+    batches_lie_about_lives BatchesLieAboutLives [
+        "backend.6.the-remaining-life-is-true",
+    ]
     caches_per_handle CachesPerHandle [
         "backend.1.never-goes-back",
         "backend.8.reopened-handles-see-the-same-entries",
@@ -74,6 +97,9 @@ zoo! {
     ]
     clear_leaves_fences ClearLeavesFences [
         "clearable.3.fences-are-revoked",
+    ]
+    clears_its_own_only ClearsItsOwnOnly [
+        "clearable.1.cleared-entries-are-gone",
     ]
     clears_nothing ClearsNothing [
         "clearable.1.cleared-entries-are-gone",
@@ -85,9 +111,13 @@ zoo! {
     clears_too_much ClearsTooMuch [
         "clearable.2.nothing-outside-is-touched",
     ]
+    close_takes_entries CloseTakesEntries [
+        "backend.8.entries-outlive-the-handle-that-set-them",
+    ]
     cuts_lives_short CutsLivesShort [
         "backend.2.a-life-is-not-cut-short",
         "backend.6.the-remaining-life-is-true",
+        "fenced.6.a-grant-tells-what-is-stored",
         "expiring.1.the-remaining-life-is-true",
     ]
     deletes_for_good DeletesForGood [
@@ -100,11 +130,18 @@ zoo! {
     drops_the_empty_value DropsTheEmptyValue [
         "backend.4.the-empty-value",
     ]
+    ends_early EndsEarly [
+        "backend.2.a-life-is-not-cut-short",
+        "backend.2.the-shortest-life-is-rounded-up",
+    ]
     ends_together EndsTogether [
         "backend.2.entries-end-each-in-its-time",
     ]
     epoch_begins_at_one EpochBeginsAtOne [
         "counting.1.an-epoch-begins-at-zero",
+    ]
+    epoch_ends_with_time EpochEndsWithTime [
+        "counting.3.an-epoch-outlives-entries",
     ]
     epoch_goes_back EpochGoesBack [
         "counting.2.an-epoch-only-grows",
@@ -139,11 +176,17 @@ zoo! {
         "clearable.1.a-set-after-a-clear-is-read",
         "clearable.4.a-dropped-clear-leaves-whole-entries",
     ]
+    fenced_stores_end_early FencedStoresEndEarly [
+        "fenced.4.what-it-stores-lives-as-told",
+    ]
     fenced_stores_never_end FencedStoresNeverEnd [
         "fenced.4.what-it-stores-lives-as-told",
     ]
     fenced_takes_too_large FencedTakesTooLarge [
         "fenced.errors.too-large-is-refused",
+    ]
+    fences_hang_when_silent FencesHangWhenSilent [
+        "backend.9.calls-end-while-the-store-is-silent",
     ]
     folds_case FoldsCase [
         "key.1.every-character-and-length",
@@ -166,10 +209,14 @@ zoo! {
     grants_blindly GrantsBlindly [
         "fenced.6.a-grant-tells-what-is-stored",
     ]
+    grants_lie_about_lives GrantsLieAboutLives [
+        "fenced.6.a-grant-tells-what-is-stored",
+    ]
     grants_to_all GrantsToAll [
         "fenced.1.a-held-fence-excludes-others",
         "fenced.1.of-many-one-is-granted",
         "fenced.1.acquiring-again-renews",
+        "fenced.2.a-lease-is-not-cut-short",
         "fenced.2.a-renewed-fence-is-held-on",
         "fenced.3.a-stranger-changes-nothing",
         "fenced.5.plain-writes-leave-fences-alone",
@@ -186,9 +233,13 @@ zoo! {
     hides_its_blindness HidesItsBlindness [
         "watchable.2.blindness-is-told",
         "watchable.2.sight-comes-back",
+        "watchable.2.an-outage-is-told",
     ]
     hides_its_illness HidesItsIllness [
         "backend.errors.trouble-has-a-code",
+    ]
+    hides_outages HidesOutages [
+        "watchable.2.an-outage-is-told",
     ]
     keeps_the_fence_after_storing KeepsTheFenceAfterStoring [
         "fenced.4.the-holder-stores-and-ends-the-fence",
@@ -200,6 +251,9 @@ zoo! {
         "expiring.1.the-remaining-life-is-true",
         "expiring.1.an-entry-without-an-end-has-none",
         "expiring.2.renewing-replaces-the-life",
+    ]
+    lapses_early LapsesEarly [
+        "fenced.2.a-lease-is-not-cut-short",
     ]
     leaks_on_drop LeaksOnDrop [
         "backend.cancellation.dropped-calls-hold-nothing",
@@ -326,6 +380,7 @@ zoo! {
     ]
     stays_blind StaysBlind [
         "watchable.2.sight-comes-back",
+        "watchable.2.an-outage-is-told",
     ]
     stores_after_looking StoresAfterLooking [
         "fenced.5.a-load-and-a-write-do-not-both-win",
@@ -374,6 +429,9 @@ zoo! {
     ]
     tells_out_of_order TellsOutOfOrder [
         "watchable.3.changes-of-a-key-are-told-in-order",
+    ]
+    tells_the_latest_watch_only TellsTheLatestWatchOnly [
+        "watchable.1.every-watch-is-told",
     ]
     tells_too_early TellsTooEarly [
         "backend.1.never-goes-back",

@@ -1,6 +1,7 @@
 //! [`RedbBackend`]: entries in a file, by way of [redb](https://docs.rs/redb). An example of a plug-in.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -78,8 +79,8 @@ impl Backend for RedbBackend {
     }
 
     async fn set(&self, key: &Key, value: Bytes, options: &SetOptions) -> Result<()> {
-        let life = options.ttl.as_duration().and_then(|life| u64::try_from(life.as_nanos().div_ceil(1_000_000)).ok());
-        let ends = life.map_or(u64::MAX, |millis| self.clock.wall().as_millis().saturating_add(millis));
+        let next = self.clock.wall().as_millis() + 1; // part of this millisecond has passed already
+        let ends = options.ttl.whole(Duration::from_millis(1)).map_or(u64::MAX, |life| next.saturating_add(life));
         self.write(key.clone(), Some((ends, value))).await
     }
 

@@ -9,8 +9,9 @@ pub(crate) const USAGE: &str = "\
 Usage: cargo xtask conformance [OPTIONS]
 
 Options:
+  --suite NAME       backend, serializer, key-provider, policy or errors; repeatable; all of them if none is named,
+                     or backend alone if a backend is
   --backend NAME     memory or redis; repeatable; all of them if none is named
-  --suite NAME       backend, which is the default and the only one so far
   --rule PATTERN     only rules whose id holds PATTERN, or is it, with `*` for any text
   --profile NAME     full (default: real time passes) or fast (time moved by hand, nothing large)
   --seed N           makes up the values of another run again
@@ -19,7 +20,7 @@ Options:
   -h, --help         prints this text
 
 It writes target/conformance/report.html and target/conformance/report.json, starts the servers that it needs
-and stops them. The exit status is 1 when a MUST is not kept, and 2 when it was not understood.";
+and stops them. The exit status is 1 when a MUST is not kept or a drill fails, and 2 when it was not understood.";
 
 pub(crate) enum Command {
     Run(Asked),
@@ -28,6 +29,7 @@ pub(crate) enum Command {
 
 /// What was asked for.
 pub(crate) struct Asked {
+    pub(crate) suites: Vec<Suite>,
     pub(crate) backends: Vec<Backend>,
     /// A pattern that rules match; empty for all.
     pub(crate) rules: String,
@@ -37,8 +39,33 @@ pub(crate) struct Asked {
     pub(crate) json: bool,
 }
 
+/// Which contract is held to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Suite {
+    Backend,
+    Serializer,
+    KeyProvider,
+    Policy,
+    Errors,
+}
+
+impl Suite {
+    pub(crate) const ALL: [Self; 5] = [Self::Backend, Self::Serializer, Self::KeyProvider, Self::Policy, Self::Errors];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Backend => "backend",
+            Self::Serializer => "serializer",
+            Self::KeyProvider => "key-provider",
+            Self::Policy => "policy",
+            Self::Errors => "errors",
+        }
+    }
+}
+
 pub(crate) fn parse(mut parser: Parser) -> Result<Command, Error> {
     let mut asked = Asked {
+        suites: Vec::new(),
         backends: Vec::new(),
         rules: String::new(),
         profile: Profile::Full,
@@ -48,13 +75,8 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, Error> {
     };
     while let Some(argument) = parser.next()? {
         match argument {
-            Arg::Long("backend") => {
-                let backend = parser.value()?.parse_with(backend)?;
-                if !asked.backends.contains(&backend) {
-                    asked.backends.push(backend);
-                }
-            }
-            Arg::Long("suite") => parser.value()?.parse_with(suite)?,
+            Arg::Long("suite") => asked.suites.push(parser.value()?.parse_with(suite)?),
+            Arg::Long("backend") => asked.backends.push(parser.value()?.parse_with(backend)?),
             Arg::Long("rule") => asked.rules = parser.value()?.string()?,
             Arg::Long("profile") => asked.profile = parser.value()?.parse_with(profile)?,
             Arg::Long("seed") => asked.seed = Some(parser.value()?.parse()?),
@@ -64,9 +86,15 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, Error> {
             other => return Err(other.unexpected()),
         }
     }
+    if asked.suites.is_empty() {
+        asked.suites = if asked.backends.is_empty() { Suite::ALL.to_vec() } else { vec![Suite::Backend] };
+    }
     if asked.backends.is_empty() {
         asked.backends = Backend::ALL.to_vec();
     }
+    // Each once, in the order of the lists.
+    asked.suites = Suite::ALL.into_iter().filter(|suite| asked.suites.contains(suite)).collect();
+    asked.backends = Backend::ALL.into_iter().filter(|backend| asked.backends.contains(backend)).collect();
     Ok(Command::Run(asked))
 }
 
@@ -79,14 +107,10 @@ fn backend(name: &str) -> Result<Backend, String> {
     }
 }
 
-fn suite(name: &str) -> Result<(), String> {
-    match name {
-        "backend" => Ok(()),
-        "serializer" | "key-provider" | "policy" | "errors" => {
-            Err("this suite is not built yet: expected backend".into())
-        }
-        _ => Err("there is no such suite: expected backend".into()),
-    }
+fn suite(name: &str) -> Result<Suite, String> {
+    let known = || Suite::ALL.map(Suite::name).join(", ");
+    let found = Suite::ALL.into_iter().find(|suite| suite.name() == name);
+    found.ok_or_else(|| format!("there is no such suite: expected one of {}", known()))
 }
 
 fn profile(name: &str) -> Result<Profile, &'static str> {
@@ -123,18 +147,25 @@ mod tests {
     #[test]
     fn without_flags_everything_is_run() {
         let asked = parsed("").unwrap();
-        assert_eq!((asked.backends.as_slice(), asked.profile), (&Backend::ALL[..], Profile::Full));
+        assert_eq!((asked.suites.as_slice(), asked.backends.as_slice()), (&Suite::ALL[..], &Backend::ALL[..]));
+        assert_eq!(asked.profile, Profile::Full);
         assert!(asked.rules.is_empty() && asked.seed.is_none() && !asked.list && !asked.json);
     }
 
     #[test]
     fn flags_are_understood() {
-        let line = "--backend memory --backend memory --suite backend --rule a* --profile fast --seed 7 --format json";
+        let line = "--backend memory --backend memory --suite errors --suite backend --rule a* --profile fast --seed 7";
         let asked = parsed(line).unwrap();
         assert_eq!(asked.backends, [Backend::Memory]);
+        assert_eq!(asked.suites, [Suite::Backend, Suite::Errors]);
         assert_eq!((asked.rules.as_str(), asked.profile, asked.seed), ("a*", Profile::Fast, Some(7)));
-        assert!(asked.json);
-        assert!(parsed("--list").unwrap().list);
+        assert!(parsed("--format json").unwrap().json && parsed("--list").unwrap().list);
+    }
+
+    #[test]
+    fn who_names_a_backend_means_the_suite_for_backends() {
+        assert_eq!(parsed("--backend redis").unwrap().suites, [Suite::Backend]);
+        assert_eq!(parsed("--suite policy").unwrap().suites, [Suite::Policy]);
     }
 
     #[test]
@@ -142,8 +173,7 @@ mod tests {
         let cases = [
             ("--backend redis-tls", "not built yet"),
             ("--backend mysql", "no such backend: expected one of memory, redis"),
-            ("--suite policy", "not built yet"),
-            ("--suite all", "no such suite"),
+            ("--suite all", "no such suite: expected one of backend, serializer, key-provider, policy, errors"),
             ("--profile slow", "`fast` or `full`"),
             ("--seed x", "invalid"),
             ("--format xml", "`text` or `json`"),

@@ -1,5 +1,6 @@
 //! Drives a policy as its contract says, by calls that follow from a seed.
 
+use std::fmt;
 use std::time::Duration;
 
 use cachekit_core::{Admission, Call, Error, ErrorCode, Moment, Next, Operation, Outcome, ResiliencePolicy, Verdict};
@@ -118,18 +119,53 @@ impl<'a> Drive<'a> {
         }
     }
 
-    /// Ends everything, and lets calls succeed over hours. Whether one goes out in the end.
-    pub(super) fn recovers(&mut self) -> bool {
+    /// Ends everything, and lets as many calls as go succeed over hours.
+    pub(super) fn recover(&mut self) {
         self.give_up_all();
         self.finish_all(End::Abandoned);
-        let mut goes = false;
         for _ in 0..64 {
             self.pass(Duration::from_secs(3_600));
-            goes = matches!(self.ask_anew(), Verdict::Go(_) | Verdict::GoAfter(..));
-            self.finish_all(End::Success);
-            self.give_up_all();
+            self.room();
         }
-        goes
+        // What is spent in time has come back once more.
+        self.pass(Duration::from_secs(3_600));
+    }
+
+    /// How many calls go out that are asked for at one moment and not finished. They succeed afterwards.
+    pub(super) fn room(&mut self) -> Room {
+        let mut room = Room::default();
+        for _ in 0..MOST_AT_ONCE {
+            match self.ask_anew() {
+                Verdict::Go(_) => room.at_once += 1,
+                Verdict::GoAfter(..) => room.later += 1,
+                _ => break,
+            }
+        }
+        self.finish_all(End::Success);
+        self.give_up_all();
+        room
+    }
+}
+
+/// How many calls go out together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Room {
+    /// At once.
+    pub(super) at_once: usize,
+    /// After a wait.
+    pub(super) later: usize,
+}
+
+impl Room {
+    /// Whether all find place that found it in `other`, none of them later.
+    pub(super) fn is_as_large_as(self, other: Self) -> bool {
+        self.at_once >= other.at_once && self.at_once + self.later >= other.at_once + other.later
+    }
+}
+
+impl fmt::Display for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} calls at once and {} after a wait", self.at_once, self.later)
     }
 }
 
@@ -150,3 +186,6 @@ pub(super) fn finish(
     };
     policy.finish(call, admission, outcome, now, random)
 }
+
+/// Who lets so many go out together is taken to set no limit.
+const MOST_AT_ONCE: usize = 1_000;

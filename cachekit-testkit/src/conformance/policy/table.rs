@@ -12,9 +12,9 @@ macro_rules! __policy_rules {
     ([$($then:tt)*] $with:tt) => {
         $($then)*! { $with
             "policy.1.what-was-finished-is-free-again" policy_1_what_was_finished_is_free_again Must []
-                "After many calls have all been finished, each once, and time has passed, calls go out again.";
+                "After many calls have all been finished, each once, and time has passed, as many go out together as at first.";
             "policy.2.a-stale-finish-changes-nothing" policy_2_a_stale_finish_changes_nothing Must []
-                "A finish of an older generation decides nothing, whether it tells of a success, a failure or neither.";
+                "A finish of an older generation gives back what was held and decides nothing, whatever it tells.";
             "policy.3.abandoned-counts-neither-way" policy_3_abandoned_counts_neither_way Must []
                 "After many abandoned calls a policy decides as if they had not been made.";
             "policy.4.tickets-differ" policy_4_tickets_differ Must []
@@ -28,7 +28,7 @@ macro_rules! __policy_rules {
             "policy.5.time-may-stand-still" policy_5_time_may_stand_still Must []
                 "While time stands still every call is decided, and no decision needs an earlier time.";
             "policy.5.threads-lose-nothing" policy_5_threads_lose_nothing Must []
-                "After threads have admitted and finished at once, calls go out again.";
+                "After threads have admitted and finished at once, as many go out together as at first.";
             "policy.6.display-is-one-line-that-stays" policy_6_display_is_one_line_that_stays Must []
                 "Display is one line, and the same before and after calls.";
             "policy.6.display-shows-the-settings" policy_6_display_shows_the_settings Must []

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cachekit_core::{Acquired, FenceToken, Fenced, Key};
+use cachekit_core::{Acquired, FenceToken, Fenced, Key, SetOptions, Ttl};
 use tokio::task::JoinSet;
 
 use super::concurrency::all;
+use super::lives::Given;
 use crate::conformance::case::Case;
 use crate::conformance::outcome::{Outcome, Unmet, ensure, equal, holds, nothing};
 
@@ -56,6 +57,24 @@ pub(crate) async fn fenced_2_a_fence_lapses(case: &Case) -> Outcome {
     case.outlive(case.life()).await?;
     granted("a fence that has lapsed", fenced.acquire(&key, &case.token(), LONG).await?)?;
     equal("release of a fence that lapsed and was taken", &fenced.release(&key, &token).await?, &false)
+}
+
+pub(crate) async fn fenced_2_a_lease_is_not_cut_short(case: &Case) -> Outcome {
+    let (fenced, key, token) = (case.fenced()?, case.key("k"), case.token());
+    let lease = case.life();
+    for _ in 0..ATTEMPTS {
+        let began = case.now();
+        granted("a free fence", fenced.acquire(&key, &token, lease).await?)?;
+        let late = if case.time_stands_still() { lease - Duration::from_nanos(1) } else { lease / 8 * 7 };
+        case.pass(late.saturating_sub(case.now().since(began))).await?;
+        let answer = fenced.acquire(&key, &case.token(), LONG).await?;
+        if case.now().since(began) < lease {
+            return equal("acquire by another, before the lease has passed", &answer, &Acquired::Held);
+        }
+        // It may have lapsed, and been taken by that other. Another fence, then.
+        fenced.delete_and_revoke(&key).await?;
+    }
+    Err(Unmet::skipped("this machine is too slow to look at a fence before it lapses"))
 }
 
 pub(crate) async fn fenced_2_a_renewed_fence_is_held_on(case: &Case) -> Outcome {
@@ -118,7 +137,18 @@ pub(crate) async fn fenced_4_what_it_stores_lives_as_told(case: &Case) -> Outcom
     nothing("get after the end that set_fenced gave", case.backend().get(&key).await?.as_ref())?;
     fenced.set_and_revoke(&key, case.value(), &case.short()).await?;
     case.outlive(case.life()).await?;
-    nothing("get after the end that set_and_revoke gave", case.backend().get(&key).await?.as_ref())
+    nothing("get after the end that set_and_revoke gave", case.backend().get(&key).await?.as_ref())?;
+
+    let (stored, written, value) = (case.key("stored"), case.key("written"), case.value());
+    // The lease is as long as the time that passes: it must not become the life of what is stored.
+    granted("a free fence", fenced.acquire(&stored, &token, case.life()).await?)?;
+    if !fenced.set_fenced(&stored, &token, value.clone(), &case.kept()).await? {
+        return Err(Unmet::skipped("this machine is too slow to store before a fence lapses"));
+    }
+    fenced.set_and_revoke(&written, value.clone(), &SetOptions::new(Ttl::Never)).await?;
+    case.outlive(case.life()).await?;
+    holds("get before the end that set_fenced gave", case.backend().get(&stored).await?.as_ref(), &value)?;
+    holds("get of what set_and_revoke stored for ever", case.backend().get(&written).await?.as_ref(), &value)
 }
 
 pub(crate) async fn fenced_4_without_the_fence_nothing_is_stored(case: &Case) -> Outcome {
@@ -214,7 +244,15 @@ pub(crate) async fn fenced_6_a_grant_tells_what_is_stored(case: &Case) -> Outcom
     nothing("what a grant tells after a delete", told(fenced.acquire(&key, &token, LONG).await?)?.as_ref())?;
     case.backend().set(&key, value, &case.short()).await?;
     case.outlive(case.life()).await?;
-    nothing("what a grant tells after the end", told(fenced.acquire(&key, &token, LONG).await?)?.as_ref())
+    nothing("what a grant tells after the end", told(fenced.acquire(&key, &token, LONG).await?)?.as_ref())?;
+
+    let (key, life) = (case.key("alive"), Duration::from_secs(7_200));
+    let began = case.now();
+    case.backend().set(&key, case.value(), &case.options(life)).await?;
+    let given = Given::since(case, life, began);
+    let asked = case.now();
+    let found = told(fenced.acquire(&key, &token, LONG).await?)?;
+    given.check_entry(case, "the entry that a grant tells", found.as_ref(), asked)
 }
 
 fn granted(what: &str, acquired: Acquired) -> Outcome {
@@ -240,5 +278,7 @@ async fn refuses(
     }
 }
 
+/// Enough for a machine that is merely busy.
+const ATTEMPTS: usize = 10;
 /// Longer than any rule takes.
 const LONG: Duration = Duration::from_secs(36_000);

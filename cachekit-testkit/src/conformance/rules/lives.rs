@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use cachekit_core::{Moment, Remaining, SetOptions, Ttl};
+use cachekit_core::{Entry, Moment, Remaining, SetOptions, Ttl};
 
 use crate::conformance::case::Case;
 use crate::conformance::outcome::{Outcome, Unmet, ensure, equal, holds, nothing};
@@ -13,12 +13,13 @@ pub(crate) async fn backend_6_the_remaining_life_is_true(case: &Case) -> Outcome
     let life = Duration::from_secs(3_600);
     let began = case.now();
     case.backend().set(&key, case.value(), &case.options(life)).await?;
-    let given = Given { life, began, ended: case.now() };
+    let given = Given::since(case, life, began);
     for _ in 0..2 {
         let asked = case.now();
-        let remaining = found(case, &key).await?;
-        if remaining != Remaining::Unknown {
-            given.check(case, "get", Some(remaining), asked)?;
+        given.check_entry(case, "get", case.backend().get(&key).await?.as_ref(), asked)?;
+        let asked = case.now();
+        for found in case.backend().get_many(std::slice::from_ref(&key)).await {
+            given.check_entry(case, "get_many", found?.as_ref(), asked)?;
         }
         if case.time_stands_still() {
             case.pass(life / 3).await?;
@@ -60,7 +61,7 @@ pub(crate) async fn expiring_1_the_remaining_life_is_true(case: &Case) -> Outcom
     let life = Duration::from_secs(3_600);
     let began = case.now();
     case.backend().set(&key, case.value(), &case.options(life)).await?;
-    let given = Given { life, began, ended: case.now() };
+    let given = Given::since(case, life, began);
     for _ in 0..2 {
         let asked = case.now();
         given.check(case, "remaining", expiring.remaining(&key).await?, asked)?;
@@ -84,7 +85,7 @@ pub(crate) async fn expiring_2_renewing_replaces_the_life(case: &Case) -> Outcom
     for life in [Duration::from_secs(86_400), Duration::from_secs(600)] {
         let began = case.now();
         equal("renew of an entry that is there", &expiring.renew(&key, case.ttl(life)).await?, &true)?;
-        let given = Given { life, began, ended: case.now() };
+        let given = Given::since(case, life, began);
         let asked = case.now();
         given.check(case, "remaining after renew", expiring.remaining(&key).await?, asked)?;
     }
@@ -131,13 +132,26 @@ pub(crate) async fn expiring_2_renewing_what_is_missing_is_false(case: &Case) ->
 }
 
 /// A life, and between which moments it was given.
-struct Given {
+pub(super) struct Given {
     life: Duration,
     began: Moment,
     ended: Moment,
 }
 
 impl Given {
+    /// A life that was given between `began` and now.
+    pub(super) fn since(case: &Case, life: Duration, began: Moment) -> Self {
+        Self { life, began, ended: case.now() }
+    }
+
+    /// Fails unless an entry was found, and what it tells of its life can be true or is honestly unknown.
+    pub(super) fn check_entry(&self, case: &Case, when: &str, found: Option<&Entry>, asked: Moment) -> Outcome {
+        match found.map(|entry| entry.remaining) {
+            Some(Remaining::Unknown) => Ok(()),
+            told => self.check(case, when, told, asked),
+        }
+    }
+
     /// Fails unless `remaining`, told since `asked`, can be true.
     fn check(&self, case: &Case, when: impl Display, remaining: Option<Remaining>, asked: Moment) -> Outcome {
         let least = self.life.saturating_sub(case.now().since(self.began)).saturating_sub(case.resolution());

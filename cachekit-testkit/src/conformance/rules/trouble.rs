@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cachekit_core::{Backend, Error, ErrorCode, Key, SetOptions, Ttl, Write};
+use cachekit_core::{Error, ErrorCode, Key, SetOptions, Ttl, Write};
 
 use super::batches::LARGEST_REFUSED;
+use super::calls::{Call, Target};
 use crate::conformance::case::Case;
 use crate::conformance::fixture::Illness;
 use crate::conformance::outcome::{Outcome, Unmet, ensure, holds};
@@ -105,53 +106,6 @@ pub(crate) async fn backend_errors_nothing_secret_is_shown(case: &Case) -> Outco
     Ok(())
 }
 
-/// One call of each kind, to be made at a store that is ill.
-#[derive(Clone, Copy)]
-enum Call {
-    Get,
-    Set,
-    Delete,
-    Exists,
-    GetMany,
-    SetMany,
-    DeleteMany,
-    Health,
-}
-
-const CALLS: [Call; 8] =
-    [Call::Get, Call::Set, Call::Delete, Call::Exists, Call::GetMany, Call::SetMany, Call::DeleteMany, Call::Health];
-
-impl Call {
-    async fn make(self, backend: Arc<dyn Backend>, write: Write) -> cachekit_core::Result<()> {
-        let (key, keys) = (&write.key, std::slice::from_ref(&write.key));
-        match self {
-            Self::Get => backend.get(key).await.map(drop),
-            Self::Set => backend.set(key, write.value.clone(), &write.options).await,
-            Self::Delete => backend.delete(key).await,
-            Self::Exists => backend.exists(key).await.map(drop),
-            Self::GetMany => backend.get_many(keys).await.into_iter().try_for_each(|answer| answer.map(drop)),
-            Self::SetMany => backend.set_many(std::slice::from_ref(&write)).await.into_iter().collect(),
-            Self::DeleteMany => backend.delete_many(keys).await.into_iter().collect(),
-            Self::Health => backend.health().await.map(drop),
-        }
-    }
-}
-
-impl std::fmt::Display for Call {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Get => "get",
-            Self::Set => "set",
-            Self::Delete => "delete",
-            Self::Exists => "exists",
-            Self::GetMany => "get_many",
-            Self::SetMany => "set_many",
-            Self::DeleteMany => "delete_many",
-            Self::Health => "health",
-        })
-    }
-}
-
 /// Makes one call of each kind, all at once, and waits for their ends.
 async fn make_all(
     case: &Case,
@@ -159,11 +113,12 @@ async fn make_all(
     key: &Key,
     value: &Bytes,
 ) -> Outcome<Vec<(Call, cachekit_core::Result<()>)>> {
-    let running: Vec<_> = CALLS
-        .iter()
+    let running: Vec<_> = Call::of(&**case.backend())
+        .into_iter()
         .map(|call| {
             let write = Write::new(key.clone(), value.clone(), case.kept());
-            (*call, tokio::spawn(call.make(Arc::clone(case.backend()), write)))
+            let target = Target { write, prefix: case.namespace("ill"), token: case.token() };
+            (call, tokio::spawn(call.make(Arc::clone(case.backend()), target)))
         })
         .collect();
     let mut answers = Vec::new();

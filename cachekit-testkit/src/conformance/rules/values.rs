@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::conformance::case::Case;
-use crate::conformance::outcome::{Outcome, equal, holds, nothing};
+use crate::conformance::outcome::{Outcome, Unmet, equal, holds, nothing};
 
 pub(crate) async fn backend_1_a_set_is_read_at_once(case: &Case) -> Outcome {
     for n in 0..8 {
@@ -135,6 +135,18 @@ pub(crate) async fn backend_8_reopened_handles_see_the_same_entries(case: &Case)
     holds("get after another handle overwrote", case.backend().get(&key).await?.as_ref(), &value)?;
     case.other().delete(&key).await?;
     nothing("get after another handle deleted", case.backend().get(&key).await?.as_ref())
+}
+
+pub(crate) async fn backend_8_entries_outlive_the_handle_that_set_them(case: &Case) -> Outcome {
+    let (key, value) = (case.key("k"), case.value());
+    let handle = case.reopen().await;
+    handle.set(&key, value.clone(), &case.kept()).await?;
+    handle.close().await;
+    drop(handle);
+    match case.reopen().await.get(&key).await {
+        Ok(found) => holds("get through another handle, after the one that set it was closed", found.as_ref(), &value),
+        Err(_) => Err(Unmet::skipped("closing one of the fixture's handles closes them all")),
+    }
 }
 
 pub(crate) async fn backend_exists_agrees_with_get(case: &Case) -> Outcome {

@@ -1,11 +1,13 @@
 //! Rules about telling changes.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use bytes::Bytes;
 use cachekit_core::{Change, Key, KeyPrefix, Watch, Write};
 
 use crate::conformance::case::{Case, polled};
+use crate::conformance::fixture::Illness;
 use crate::conformance::outcome::{Outcome, Unmet, ensure};
 
 pub(crate) async fn watchable_1_sets_and_deletes_are_told(case: &Case) -> Outcome {
@@ -35,7 +37,7 @@ pub(crate) async fn watchable_1_fenced_writes_are_told(case: &Case) -> Outcome {
     let mut watch = case.watch(&prefix).await?;
     let elsewhere = case.other().abilities().fenced.ok_or_else(|| Unmet::deviates("the ability", "none"))?;
     let (key, token) = (case.under(&prefix, "k"), case.token());
-    elsewhere.acquire(&key, &token, std::time::Duration::from_secs(600)).await?;
+    elsewhere.acquire(&key, &token, Duration::from_secs(600)).await?;
     elsewhere.set_fenced(&key, &token, case.value(), &case.kept()).await?;
     told(case, &mut *watch, &key, "a set_fenced through another handle").await?;
     elsewhere.set_and_revoke(&key, case.value(), &case.kept()).await?;
@@ -75,6 +77,41 @@ pub(crate) async fn watchable_1_a_change_is_visible_when_it_is_told(case: &Case)
         })?;
     }
     Ok(())
+}
+
+pub(crate) async fn watchable_1_every_watch_is_told(case: &Case) -> Outcome {
+    let (prefix, elsewhere) = (case.namespace("a"), case.namespace("b"));
+    let mut watches = [case.watch(&prefix).await?, case.watch(&prefix).await?, case.watch(&elsewhere).await?];
+    for n in 0..4 {
+        let keys = [&prefix, &elsewhere].map(|prefix| case.under(prefix, &n.to_string()));
+        for key in &keys {
+            case.other().set(key, case.value(), &case.kept()).await?;
+        }
+        for (watch, key) in watches.iter_mut().zip([&keys[0], &keys[0], &keys[1]]) {
+            told(case, &mut **watch, key, "a set, to each of three watches,").await?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) async fn watchable_2_an_outage_is_told(case: &Case) -> Outcome {
+    let prefix = case.namespace("a");
+    let mut watch = case.watch(&prefix).await?;
+    let (before, after) = (case.under(&prefix, "before"), case.under(&prefix, "after"));
+    case.other().set(&before, case.value(), &case.kept()).await?;
+    told(case, &mut *watch, &before, "a set through another handle").await?;
+    case.fall_ill(Illness::Down).await?;
+    while next(case, &mut *watch, "that sight was lost, while the store is down").await? != Change::SightLost {}
+    case.recover().await;
+    while next(case, &mut *watch, "that sight was regained, with the store").await? != Change::SightRegained {}
+    // The other handle finds the store again in its own time.
+    let again = async {
+        while case.other().set(&after, case.value(), &case.kept()).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    case.in_time("calls to succeed after the store has recovered", again).await?;
+    told(case, &mut *watch, &after, "a change after an outage").await
 }
 
 pub(crate) async fn watchable_2_blindness_is_told(case: &Case) -> Outcome {

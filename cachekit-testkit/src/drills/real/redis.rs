@@ -25,12 +25,6 @@ pub(in super::super) async fn never_answers(_code: ErrorCode) -> Drilled {
     reading(&build(redis(port(&silent)?, IMPATIENCE)?)?).await
 }
 
-/// The same, with a time limit for the whole call.
-pub(in super::super) async fn never_answers_in_time(_code: ErrorCode) -> Drilled {
-    let silent = silent()?;
-    reading(&build(redis(port(&silent)?, PATIENCE)?.timeout(IMPATIENCE))?).await
-}
-
 /// The password is wrong.
 pub(in super::super) async fn wrong_password(_code: ErrorCode) -> Drilled {
     let server = RedisServer::start_with(&["--requirepass", "another"]);

@@ -25,11 +25,11 @@ impl MemcachedFixture {
 #[async_trait]
 impl Fixture for MemcachedFixture {
     async fn backend(&self) -> Arc<dyn Backend> {
-        Arc::new(Memcached::new(self.with(|server| server.address())))
+        Arc::new(Memcached::new(&self.with(|server| server.address())))
     }
 
     fn abilities(&self) -> Option<Vec<&'static str>> {
-        Some(vec!["expiring"])
+        Some(vec![])
     }
 
     async fn fall_ill(&self, illness: Illness) -> bool {

@@ -1,0 +1,111 @@
+//! The serializers, key providers and policies that there are, and how each is brought before its suite.
+//!
+//! One more is one more line in [`ALL`].
+
+use std::future::Future;
+use std::pin::Pin;
+
+use cachekit_serde::MessagePack;
+use cachekit_testkit::conformance::PartReport;
+use cachekit_testkit::conformance::key_provider::{self, KeyProviderFixture};
+use cachekit_testkit::conformance::policy::{self, PolicyFixture};
+use cachekit_testkit::conformance::serializer::{self, SerializerFixture};
+use cachekit_testkit::fakes::{FakeKeyProvider, FakePolicy};
+use serde::{Deserialize, Serialize};
+
+use crate::flags::Suite;
+
+/// One implementation of a contract.
+pub(crate) struct Part {
+    pub(crate) suite: Suite,
+    run: fn(u64, String) -> Running,
+}
+
+type Running = Pin<Box<dyn Future<Output = PartReport>>>;
+
+impl Part {
+    /// Runs the rules that match `pattern`.
+    pub(crate) async fn run(&self, seed: u64, pattern: &str) -> PartReport {
+        (self.run)(seed, pattern.to_owned()).await
+    }
+}
+
+/// A row: the suite, the name, and what makes the fixture.
+macro_rules! part {
+    (serializer $name:literal $fixture:expr) => {
+        part!(Serializer serializer $name $fixture)
+    };
+    (key_provider $name:literal $fixture:expr) => {
+        part!(KeyProvider key_provider $name $fixture)
+    };
+    (policy $name:literal $fixture:expr) => {
+        part!(Policy policy $name $fixture)
+    };
+    ($suite:ident $module:ident $name:literal $fixture:expr) => {
+        Part {
+            suite: Suite::$suite,
+            run: |seed, pattern| {
+                Box::pin(async move { $module::run_matching($name, Some(seed), &pattern, async || $fixture).await })
+            },
+        }
+    };
+}
+
+/// Every part, in the order of the report.
+pub(crate) const ALL: &[Part] = &[
+    part!(serializer "messagepack" orders(MessagePack).with_unholdable(ambiguous(), Some("$.maybe")).with_bomb(vec![0x91; 100_000])),
+    part!(key_provider "fake" rotating(FakeKeyProvider::new())),
+    part!(policy "fake" PolicyFixture::new(FakePolicy::new).with_setting("fake")),
+];
+
+/// A provider that rotates when it is told, with others of its kind that fail as each can.
+fn rotating(fake: FakeKeyProvider) -> KeyProviderFixture {
+    use cachekit_core::ErrorCode;
+
+    let failing = |code| {
+        let fake = FakeKeyProvider::new();
+        fake.on_keys().fail(code);
+        fake
+    };
+    let rotates = fake.clone();
+    KeyProviderFixture::new(fake)
+        .with_rotation(move || {
+            let rotates = rotates.clone();
+            async move { rotates.rotate() }
+        })
+        .with_lacking(failing(ErrorCode::E001))
+        .with_malformed(failing(ErrorCode::E002))
+        .with_failing(failing(ErrorCode::E062))
+}
+
+/// What formats without a tag for `Some` have no place for.
+fn ambiguous() -> Order {
+    Order { maybe: Some(None), ..Order::default() }
+}
+
+/// Values of a type with what formats trip over, for any serializer.
+fn orders<S: cachekit_core::Serializer<Order>>(serializer: S) -> SerializerFixture<S, Order> {
+    let secret = "a-password-that-stands-in-the-value";
+    let full = Order {
+        id: u64::MAX,
+        balance: i64::MIN,
+        rate: -0.0,
+        note: Some("ä\0\u{10ffff}".repeat(20)),
+        nested: vec![vec![], vec![i8::MIN, -1, 0, i8::MAX]],
+        flags: (true, '\u{10ffff}'),
+        maybe: Some(Some(7)),
+    };
+    SerializerFixture::new(serializer, vec![Order::default(), full])
+        .with_secret(Order { note: Some(secret.to_owned()), ..Order::default() }, secret)
+}
+
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Order {
+    id: u64,
+    balance: i64,
+    rate: f64,
+    note: Option<String>,
+    nested: Vec<Vec<i8>>,
+    flags: (bool, char),
+    maybe: Option<Option<u8>>,
+}
