@@ -78,8 +78,9 @@ impl Worker {
     async fn run(&mut self) {
         let engine = Arc::clone(&self.engine);
         let Some(backend) = &engine.backend else { return };
-        let mut pause = FIRST_PAUSE;
+        let (mut pause, mut at_once) = (FIRST_PAUSE, AT_ONCE);
         loop {
+            let since = engine.outage.begin();
             let keys: Vec<Key> = {
                 let mut waiting = engine.repairs.waiting.lock();
                 if waiting.keys.is_empty() {
@@ -87,7 +88,7 @@ impl Worker {
                     self.done = true;
                     return;
                 }
-                waiting.keys.iter().take(AT_ONCE).cloned().collect()
+                waiting.keys.iter().take(at_once).cloned().collect()
             };
             let answers = match backend.abilities().fenced {
                 // A load that began before the delete must not store after it.
@@ -98,6 +99,9 @@ impl Worker {
             };
             // A backend that answers for fewer keys than it was asked for breaks its contract.
             let mut failed = answers.len() < keys.len();
+            if let Some(Err(error)) = answers.iter().find(|answer| answer.is_err()) {
+                engine.outage.failed(error, since, engine.now());
+            }
             {
                 let mut waiting = engine.repairs.waiting.lock();
                 for (key, answer) in keys.iter().zip(&answers) {
@@ -114,9 +118,11 @@ impl Worker {
                 }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
+                // A backend that is ill, or that a breaker spares, is tried with one.
+                at_once = 1;
             } else {
                 engine.outage.succeeded();
-                pause = FIRST_PAUSE;
+                (pause, at_once) = (FIRST_PAUSE, AT_ONCE);
             }
         }
     }

@@ -65,7 +65,7 @@ struct Rule {
 #[derive(Clone, Debug)]
 enum Action {
     Wait(Duration),
-    Fail(BackendFault),
+    Fail(Error),
     Park(Gate),
     Yield(Arc<Mutex<Dice>>),
     FailAtTimes(Arc<Mutex<Dice>>, usize),
@@ -127,12 +127,17 @@ impl Scripted {
 
     /// The next `times` such calls fail.
     pub fn fail(&self, call: Call, when: When, times: usize) {
-        self.rule(Some(call), when, times, Action::Fail(BackendFault::Unreachable));
+        self.rule(Some(call), when, times, Action::Fail(unreachable()));
+    }
+
+    /// From now on such calls fail with `error`.
+    pub fn fail_with(&self, call: Call, error: Error) {
+        self.rule(Some(call), When::Before, usize::MAX, Action::Fail(error));
     }
 
     /// From now on every call fails.
     pub fn fall_ill(&self) {
-        self.rule(None, When::Before, usize::MAX, Action::Fail(BackendFault::Unreachable));
+        self.rule(None, When::Before, usize::MAX, Action::Fail(unreachable()));
     }
 
     /// From now on nothing happens to any call any more.
@@ -195,7 +200,7 @@ impl Scripted {
         for action in actions {
             match action {
                 Action::Wait(time) => tokio::time::sleep(time).await,
-                Action::Fail(fault) => return Err(Error::backend("scripted", fault, "as the script says")),
+                Action::Fail(error) => return Err(error),
                 Action::FailAtTimes(dice, one_in) => {
                     if dice.lock().unwrap().below(one_in) == 0 {
                         return Err(Error::backend("scripted", BackendFault::Unreachable, "by chance"));
@@ -239,6 +244,10 @@ impl Scripted {
             Err(error) => failed(error),
         }
     }
+}
+
+fn unreachable() -> Error {
+    Error::backend("scripted", BackendFault::Unreachable, "as the script says")
 }
 
 /// Lets others run once. Unlike tokio's, it wakes at once.

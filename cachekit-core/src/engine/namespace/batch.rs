@@ -7,8 +7,10 @@ use futures_util::future::join_all;
 
 use super::Namespace;
 use super::read::Found;
+use super::write::Undo;
 use crate::engine::loaded::Loaded;
 use crate::engine::local_key::LocalKey;
+use crate::engine::outage::concerns_entry;
 use crate::{Error, ErrorCode, IntoKey, Key, Operation, Remaining, Result, SetOptions, Write};
 
 impl<T: Send + Sync + 'static> Namespace<T> {
@@ -65,19 +67,28 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                     answers.push(Ok(()));
                     let remaining = ttl.as_duration().map_or(Remaining::Never, Remaining::For);
                     let slot = self.slot(Some(value), remaining, now, write.value.len());
-                    visits.push((at, self.core.traffic.begin_write(&local), slot));
+                    let visit = self.core.traffic.begin_write(&local);
+                    visits.push((Undo::new(self, &write.key), visit, at, slot));
                     writes.push(write);
                 }
             }
         }
         let stored = self.call_many(Operation::SetMany, writes.len(), backend.set_many(&writes)).await;
-        for ((at, visit, slot), stored) in visits.into_iter().zip(stored) {
+        for ((mut undo, visit, at, slot), stored) in visits.into_iter().zip(stored) {
             match stored {
                 Ok(()) => {
+                    undo.disarm();
                     self.core.stats.stores();
                     visit.commit(slot);
                 }
-                Err(error) => answers[at] = Err(error),
+                Err(error) => {
+                    if concerns_entry(error.code()) {
+                        undo.disarm();
+                    }
+                    // Before the visit ends, so that nobody believes the backend in between.
+                    drop(undo);
+                    answers[at] = Err(error);
+                }
             }
         }
         answers
@@ -120,7 +131,15 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             Ok(stored) => stored,
             Err(error) => return keys.iter().map(|_| Err(error.clone())).collect(),
         };
+        // Dropped before the visits: nobody believes the backend in between.
+        let mut undos: Vec<Undo> = stored.iter().map(|key| Undo::new(self, key)).collect();
         let answers = self.call_many(Operation::DeleteMany, stored.len(), backend.delete_many(&stored)).await;
+        for (undo, answer) in undos.iter_mut().zip(&answers) {
+            if answer.is_ok() {
+                undo.disarm();
+            }
+        }
+        drop(undos);
         for (visit, answer) in visits.into_iter().zip(&answers) {
             if answer.is_ok() {
                 visit.commit(None);
@@ -182,6 +201,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         if expected == 0 {
             return Vec::new();
         }
+        let since = self.engine.outage.begin();
         let mut answers = match self.settings.timeout {
             None => call.await,
             Some(limit) => tokio::time::timeout(limit, call).await.unwrap_or_else(|_elapsed| {
@@ -198,6 +218,9 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         if answers.iter().all(Result::is_ok) {
             self.engine.outage.succeeded();
         }
-        answers.into_iter().map(|answer| answer.map_err(|error| self.note(error.with_operation(operation)))).collect()
+        answers
+            .into_iter()
+            .map(|answer| answer.map_err(|error| self.note(error.with_operation(operation), since)))
+            .collect()
     }
 }

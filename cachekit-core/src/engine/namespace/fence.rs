@@ -64,7 +64,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                 },
                 Ok(Acquired::Granted { .. }) => return Taken::Held(fence),
                 Ok(Acquired::Held) => fence.forget(),
-                Err(error) => return Taken::Without(error),
+                Err(error) => return Taken::Without(fence.not_taken(error)),
             }
             let left = self.settings.lock_timeout.saturating_sub(began.elapsed());
             if left.is_zero() {
@@ -113,6 +113,13 @@ impl Fence {
         self.over = true;
     }
 
+    /// It is not known whether it is held: then it is released. Where the request never left, there is nothing to
+    /// release, and the backend is spared.
+    pub(super) fn not_taken(mut self, error: Error) -> Error {
+        self.over = error.is_unsent();
+        error
+    }
+
     /// Does `work`, renewing all of `fences` meanwhile.
     pub(super) async fn hold_all_during<R>(
         fences: impl Iterator<Item = &Self>,
@@ -137,8 +144,9 @@ impl Fence {
             return Ok(false);
         }
         let stored = fenced.set_fenced(&self.key, &self.token, value, options).await;
-        // Either answer says that the fence is over; an error leaves that open.
-        self.over = stored.is_ok();
+        // Either answer says that the fence is over; an error leaves that open. A backend that is not called any more is
+        // not asked to release it either: it lapses by itself.
+        self.over = stored.as_ref().map_or_else(|error| error.code() == ErrorCode::E030, |_| true);
         stored
     }
 

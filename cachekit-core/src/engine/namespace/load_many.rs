@@ -180,7 +180,10 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                     fence.forget();
                     Fencing::Without
                 }
-                Err(_) => Fencing::Without,
+                Err(error) => {
+                    fence.not_taken(error);
+                    Fencing::Without
+                }
             }
         });
         let fences = join_all(fences).await;

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use super::Namespace;
 use crate::engine::codec::Decoded;
 use crate::engine::local_key::LocalKey;
-use crate::engine::outage::concerns_entry;
+use crate::engine::outage::{Since, concerns_entry};
 use crate::engine::settings::PATIENCE;
 use crate::engine::traffic::{Join, Landing, Lead, Waited};
 use crate::{Entry, Error, ErrorCode, IntoKey, Key, Moment, Operation, Remaining, Result};
@@ -189,6 +189,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         key: &Key,
         call: impl Future<Output = Result<R>>,
     ) -> Result<R> {
+        let since = self.engine.outage.begin();
         let answer = match self.settings.timeout {
             None => call.await,
             Some(limit) => tokio::time::timeout(limit, call).await.unwrap_or_else(|_elapsed| {
@@ -200,12 +201,12 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                 self.engine.outage.succeeded();
                 Ok(answer)
             }
-            Err(error) => Err(self.note(error.with_operation(operation).with_key(key))),
+            Err(error) => Err(self.note(error.with_operation(operation).with_key(key), since)),
         }
     }
 
     /// Takes note of an error that the backend reported.
-    pub(super) fn note(&self, mut error: Error) -> Error {
+    pub(super) fn note(&self, mut error: Error, since: Since) -> Error {
         self.core.stats.errors();
         if error.backend_name().is_none()
             && let Some(backend) = self.backend()
@@ -213,7 +214,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             error = error.with_backend(backend.name().to_owned());
         }
         if !concerns_entry(error.code()) {
-            self.engine.outage.failed(&error, self.now());
+            self.engine.outage.failed(&error, since, self.now());
         }
         error
     }

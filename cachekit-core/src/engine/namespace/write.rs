@@ -8,6 +8,7 @@ use super::read::Found;
 use crate::engine::cache::Engine;
 use crate::engine::loaded::Loaded;
 use crate::engine::local_key::LocalKey;
+use crate::engine::outage::concerns_entry;
 use crate::engine::repair;
 use crate::{Acquired, Error, ErrorCode, IntoKey, Key, Moment, Operation, Remaining, Result, SetOptions, Ttl};
 
@@ -33,7 +34,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     ///
     /// # Errors
     /// E020 or E022 for a value that cannot be stored, before any I/O; the backend's; E033 beyond the `timeout`; E036
-    /// on a closed cache. When the backend failed it may have stored the value or not: no copy is kept in L1.
+    /// on a closed cache. When the backend failed it may have stored the value or not: no copy is kept in L1, and the
+    /// entry is deleted in the background as soon as the backend is back. It is never written again.
     pub async fn set<K: IntoKey>(&self, key: K, value: impl Into<Loaded<T>>) -> Result<()> {
         self.engine.check_open()?;
         let local = self.place.local_key(&key);
@@ -58,7 +60,13 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                 None => backend.set(&key, bytes, &options).await,
             }
         };
-        self.call(Operation::Set, &key, call).await?;
+        // Dropped before the visit: nobody believes the backend in between.
+        let mut undo = Undo::new(self, &key);
+        let stored = self.call(Operation::Set, &key, call).await;
+        if stored.as_ref().map_or_else(|error| concerns_entry(error.code()), |()| true) {
+            undo.disarm();
+        }
+        stored?;
         self.core.stats.stores();
         visit.commit(self.slot(Some(value), remaining, now, weight));
         Ok(())
@@ -70,13 +78,15 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     /// [fenced](crate::Fenced); in this process never.
     ///
     /// # Errors
-    /// The backend's; E033 beyond the `timeout`; E036 on a closed cache. The copy in L1 is gone in any case. After a
-    /// commit, where there is nobody to hand an error to, see [`invalidate`](Self::invalidate).
+    /// The backend's; E033 beyond the `timeout`; E036 on a closed cache. The copy in L1 is gone in any case, and a
+    /// delete that the backend did not acknowledge, or that was dropped, is repeated in the background. After a commit, where there is nobody to hand an error to, see [`invalidate`](Self::invalidate).
     pub async fn delete<K: IntoKey>(&self, key: K) -> Result<()> {
         self.engine.check_open()?;
         let local = self.place.local_key(&key);
         let visit = self.core.traffic.begin_write(&local);
+        let mut undo = self.undo(&local)?;
         self.delete_stored(&local).await?;
+        undo.iter_mut().for_each(Undo::disarm);
         visit.commit(None);
         Ok(())
     }
@@ -100,10 +110,9 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         let local = self.place.local_key(&key);
         // Held until the repair is noted: nobody believes the backend in between.
         let visit = self.core.traffic.begin_write(&local);
-        let mut undo = match (self.backend(), self.stored_key(&local)) {
-            (None, _) => None,
-            (Some(_), Ok(key)) => Some(Undo::new(self, &key)),
-            (Some(_), Err(error)) => return Invalidation::Failed(error),
+        let mut undo = match self.undo(&local) {
+            Ok(undo) => undo,
+            Err(error) => return Invalidation::Failed(error),
         };
         match self.delete_stored(&local).await {
             Ok(()) => {
@@ -150,7 +159,11 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             // Under the fence, so that a newer value which comes between is not replaced by the one that was read.
             let fence = Fence::new(&self.engine, &key);
             let doubted = self.doubts(&local, &key);
-            let value = match self.call(Operation::Acquire, &key, fence.take(fenced)).await? {
+            let taken = match self.call(Operation::Acquire, &key, fence.take(fenced)).await {
+                Ok(taken) => taken,
+                Err(error) => return Err(fence.not_taken(error)),
+            };
+            let value = match taken {
                 Acquired::Granted { found: Some(entry) } if !doubted => match self.understand(&key, &entry)? {
                     Found::Live(Some(value), ..) => value,
                     _ => return Ok(false),
@@ -175,7 +188,9 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         // Somebody stores a value with a life of its own, or takes it away.
         let Some(_until_undone) = visit.store() else { return Ok(true) };
         let mut undo = Undo::new(self, &key);
-        self.call(Operation::Renew, &key, backend.set(&key, bytes, &options)).await?;
+        let stored = self.call(Operation::Renew, &key, backend.set(&key, bytes, &options)).await;
+        undo.spare(&stored);
+        stored?;
         if visit.commit(self.slot(Some(value), remaining, now, weight)) {
             undo.disarm();
         }
@@ -203,6 +218,11 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         self.call(Operation::Clear, &key, clearable.clear(&prefix)).await
     }
 
+    /// What deletes the entry later, unless it is disarmed. `None` without a backend.
+    fn undo(&self, local: &LocalKey) -> Result<Option<Undo>> {
+        self.backend().map(|_| Ok(Undo::new(self, &self.stored_key(local)?))).transpose()
+    }
+
     async fn delete_stored(&self, local: &LocalKey) -> Result<()> {
         let Some(backend) = self.backend() else { return Ok(()) };
         let key = self.stored_key(local)?;
@@ -218,8 +238,9 @@ impl<T: Send + Sync + 'static> Namespace<T> {
 
 /// Deletes an entry in the background if it is not known what became of it.
 ///
-/// For deletes that must happen, and for stores of what was loaded on a backend without fences: dropped in mid-call, or
-/// overtaken by another write of this process, only the backend knows which value it has. A miss is always right.
+/// For deletes and stores that were dropped in mid-call or failed, and for stores of what was loaded on a backend without
+/// fences: overtaken by another write of this process, only the backend knows which value it has. A miss is always
+/// right.
 pub(super) struct Undo {
     engine: Arc<Engine>,
     key: Option<Key>,
@@ -233,6 +254,13 @@ impl Undo {
     /// The entry is what it should be.
     pub(super) fn disarm(&mut self) {
         self.key = None;
+    }
+
+    /// The entry is what it was, if the request never left.
+    pub(super) fn spare<R>(&mut self, stored: &Result<R>) {
+        if stored.as_ref().is_err_and(Error::is_unsent) {
+            self.disarm();
+        }
     }
 
     /// Deletes the entry in the background. E032 and E036 as for [`repair::delete_later`].

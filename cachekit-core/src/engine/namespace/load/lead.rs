@@ -185,6 +185,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                 // came later: then the entry goes.
                 let mut undo = crate::engine::namespace::write::Undo::new(self, key);
                 let stored = self.call(Operation::Set, key, backend.set(key, bytes, options)).await;
+                undo.spare(&stored);
                 if stored.is_ok() && lead.is_current() {
                     undo.disarm();
                 }
