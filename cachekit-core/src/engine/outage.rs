@@ -126,9 +126,15 @@ impl Outage {
     /// A call of the backend succeeded.
     #[inline]
     pub(crate) fn succeeded(&self) {
-        if self.ill.load(Ordering::Relaxed) {
+        if self.is_ill() {
             self.recovered();
         }
+    }
+
+    /// Whether the last call of the backend failed.
+    #[inline]
+    pub(crate) fn is_ill(&self) -> bool {
+        self.ill.load(Ordering::Relaxed)
     }
 
     /// A loader failed, and its caller was served an older value instead of its error.

@@ -42,7 +42,7 @@ impl Repairs {
 /// Remembers that `key` is to be deleted, and sees to it in the background.
 ///
 /// E032 if too many wait already, E036 if there is no runtime that could do it.
-pub(crate) fn delete_later(engine: &Arc<Engine>, key: Key) -> Result<()> {
+pub(super) fn delete_later(engine: &Arc<Engine>, key: Key) -> Result<()> {
     let repairs = &engine.repairs;
     let mut waiting = repairs.waiting.lock();
     if waiting.keys.len() >= MOST && !waiting.keys.contains(&key) {
@@ -139,5 +139,5 @@ impl Drop for Worker {
 /// How many keys are remembered.
 const MOST: usize = 100_000;
 const AT_ONCE: usize = 256;
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(5);

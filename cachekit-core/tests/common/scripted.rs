@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cachekit_core::{
-    Abilities, Acquired, Backend, BackendFault, Clearable, Entry, Error, FenceToken, Fenced, Health, Key, KeyPrefix,
-    Limits, MemoryBackend, Result, SetOptions, Write,
+    Abilities, Acquired, Backend, BackendFault, Clearable, Counting, Entry, Error, FenceToken, Fenced, Health, Key,
+    KeyPrefix, Limits, MemoryBackend, Result, SetOptions, Write,
 };
 use tokio::sync::Semaphore;
 
@@ -29,6 +29,8 @@ pub enum Call {
     Release,
     SetFenced,
     Clear,
+    Epoch,
+    Advance,
 }
 
 /// When something happens to a call: before the real one, or after it, when it has taken effect and the answer is on
@@ -46,6 +48,7 @@ pub struct Scripted {
     script: Arc<Script>,
     fenced: bool,
     watched: bool,
+    counting: bool,
 }
 
 #[derive(Debug, Default)]
@@ -93,7 +96,7 @@ impl Gate {
 impl Scripted {
     /// Everything that `inner` can do but watch.
     pub fn over(inner: &MemoryBackend) -> Self {
-        Self { inner: inner.clone(), script: Arc::default(), fenced: true, watched: false }
+        Self { inner: inner.clone(), script: Arc::default(), fenced: true, watched: false, counting: false }
     }
 
     pub fn new() -> Self {
@@ -108,6 +111,11 @@ impl Scripted {
     /// The same, telling what changes.
     pub fn watched(self) -> Self {
         Self { watched: true, ..self }
+    }
+
+    /// The same with epochs.
+    pub fn counting(self) -> Self {
+        Self { counting: true, ..self }
     }
 
     pub fn memory(&self) -> &MemoryBackend {
@@ -305,6 +313,7 @@ impl Backend for Scripted {
     fn abilities(&self) -> Abilities<'_> {
         let abilities = Abilities::none().with_clearable(self);
         let abilities = if self.fenced { abilities.with_fenced(self) } else { abilities };
+        let abilities = if self.counting { abilities.with_counting(self) } else { abilities };
         if self.watched { abilities.with_watchable(&self.inner) } else { abilities }
     }
 
@@ -344,5 +353,16 @@ impl Fenced for Scripted {
 impl Clearable for Scripted {
     async fn clear(&self, prefix: &KeyPrefix) -> Result<()> {
         self.follow(Call::Clear, self.inner.clear(prefix)).await
+    }
+}
+
+#[async_trait]
+impl Counting for Scripted {
+    async fn epoch(&self, prefix: &KeyPrefix) -> Result<u64> {
+        self.follow(Call::Epoch, self.inner.epoch(prefix)).await
+    }
+
+    async fn advance(&self, prefix: &KeyPrefix) -> Result<u64> {
+        self.follow(Call::Advance, self.inner.advance(prefix)).await
     }
 }

@@ -11,9 +11,11 @@ use super::write::Undo;
 use crate::engine::loaded::Loaded;
 use crate::engine::local_key::LocalKey;
 use crate::engine::outage::concerns_entry;
-use crate::{Error, ErrorCode, IntoKey, Key, Operation, Remaining, Result, SetOptions, Write};
+use crate::engine::staleness::Loads;
+use crate::engine::traffic::Visit;
+use crate::{Error, ErrorCode, IntoKey, Key, Operation, Result, SetOptions, Write};
 
-impl<T: Send + Sync + 'static> Namespace<T> {
+impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
     /// [`get`](Self::get) for each of `keys`, in one request to the backend. The answers are in the order of the keys.
     ///
     /// # Errors
@@ -23,9 +25,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         let mut answers: Vec<Option<Result<Option<Arc<T>>>>> = locals
             .iter()
             .map(|local| {
-                let found = self.in_l1(local)?;
-                self.core.stats.l1_hits();
-                Some(Ok(found))
+                let found = self.in_l1(local).inspect(|_| self.core.stats.l1_hits());
+                found.or_else(|| self.in_l1_past_due(local)).map(Ok)
             })
             .collect();
         let missing: Vec<usize> = (0..locals.len()).filter(|&at| answers[at].is_none()).collect();
@@ -56,17 +57,16 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         for (at, (key, value)) in entries.into_iter().enumerate() {
             let local = self.place.local_key(&key);
             let Loaded { value, ttl } = value.into();
-            let ttl = self.life(ttl, true);
+            let life = self.whole_life(self.life(ttl, true));
             let encoded = self.stored_key(&local).and_then(|key| {
-                let bytes = codec.encode(&key, self.place.tenant(), Some(&value), ttl, self.wall())?;
-                Ok(Write::new(key, bytes, SetOptions::new(ttl)))
+                let bytes = self.encode(codec, &key, Some(&value), life)?;
+                Ok(Write::new(key, bytes, SetOptions::new(life.whole())))
             });
             match encoded {
                 Err(error) => answers.push(Err(error)),
                 Ok(write) => {
                     answers.push(Ok(()));
-                    let remaining = ttl.as_duration().map_or(Remaining::Never, Remaining::For);
-                    let slot = self.slot(Some(value), remaining, now, write.value.len());
+                    let slot = self.slot(Some(value), &life.ages(), now, write.value.len());
                     let visit = self.core.traffic.begin_write(&local);
                     visits.push((Undo::new(self, &write.key), visit, at, slot));
                     writes.push(write);
@@ -153,20 +153,10 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         let visits: Vec<_> = locals.iter().map(|local| self.core.traffic.visit(local)).collect();
         let asked = self.now();
         let found = self.look_many(locals).await;
-        let keep = |(visit, found): (crate::engine::traffic::Visit<T>, Result<Found<T>>)| match found? {
-            Found::Live(value, remaining, encoded) => {
-                self.core.stats.backend_hits();
-                if let Some(slot) = self.slot(value.clone(), remaining, asked, encoded) {
-                    visit.keep(slot);
-                }
-                Ok(value)
-            }
-            Found::Nothing | Found::Newer => {
-                self.core.stats.misses();
-                Ok(None)
-            }
+        let keep = |(visit, found): (&Visit<T>, Result<Found<T>>)| {
+            Ok(self.keep(visit, found?, asked).and_then(|copy| copy.value))
         };
-        visits.into_iter().zip(found).map(keep).collect()
+        visits.iter().zip(found).map(keep).collect()
     }
 
     /// Asks the backend for many entries at once and makes of each what it is.
@@ -178,6 +168,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             return locals.iter().map(|_| Ok(Found::Nothing)).collect();
         };
         self.see();
+        self.core.epoch.ask(&self.engine, self.settings.l1_ttl);
         let keys = match locals.iter().map(|local| self.stored_key(local)).collect::<Result<Vec<Key>>>() {
             Ok(keys) => keys,
             Err(error) => return locals.iter().map(|_| Err(error.clone())).collect(),
