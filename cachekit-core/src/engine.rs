@@ -3,6 +3,7 @@
 mod cache;
 mod codec;
 mod entropy;
+mod epoch;
 mod l1;
 mod load_error;
 mod loaded;
@@ -12,6 +13,7 @@ mod outage;
 mod place;
 mod repair;
 mod settings;
+mod staleness;
 mod stats;
 mod status;
 mod tasks;
@@ -25,5 +27,6 @@ pub use self::namespace::{
     ErrorSharing, Invalidation, LoadFailure, Namespace, NamespaceBuilder, NotShared, Shared, SharedByArc,
     TenantNamespaces, TenantNamespacesBuilder,
 };
+pub use self::staleness::{BorrowedLoads, Loads, OwnedLoads, tell_stale};
 pub use self::stats::Stats;
 pub use self::status::Status;

@@ -36,8 +36,8 @@ pub use contract::transform::{Applied, EntryContext, Transform, TransformKind};
 pub use contract::ttl::{NonZeroDuration, Ttl};
 #[cfg(feature = "engine")]
 pub use engine::{
-    Cache, CacheBuilder, Entropy, Invalidation, LoadError, Loaded, LoadedOption, Namespace, NamespaceBuilder, Stats,
-    Status, SystemEntropy, TenantNamespaces, TenantNamespacesBuilder,
+    BorrowedLoads, Cache, CacheBuilder, Entropy, Invalidation, LoadError, Loaded, LoadedOption, Loads, Namespace,
+    NamespaceBuilder, OwnedLoads, Stats, Status, SystemEntropy, TenantNamespaces, TenantNamespacesBuilder, tell_stale,
 };
 #[cfg(feature = "engine")]
 #[doc(hidden)]

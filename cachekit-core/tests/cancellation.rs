@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cachekit_core::{
-    Acquired, Cache, FenceToken, Fenced, Invalidation, Key, Loaded, LoadedOption, Namespace, Resilience, Ttl,
+    Acquired, Cache, FenceToken, Fenced, Invalidation, Key, Loaded, LoadedOption, ManualClock, MemoryBackend,
+    Namespace, OwnedLoads, Resilience, Ttl,
 };
 use common::Text;
 use common::by_hand::ByHand;
@@ -73,26 +74,35 @@ enum Call {
     LoadPanicking,
     LoadMany,
     Spawn,
+    SpawnOptional,
+    SpawnFailing,
+    SpawnPanicking,
+    SpawnLate,
     Set,
     SetMany,
     Delete,
     DeleteMany,
     Invalidate,
     Touch,
+    Expire,
     Clear,
 }
 
 impl Call {
-    const LOADS: [Self; 7] = [
+    const LOADS: [Self; 11] = [
         Self::Load,
         Self::LoadOptional,
         Self::LoadFailing,
         Self::LoadPanicking,
         Self::LoadMany,
         Self::Spawn,
+        Self::SpawnOptional,
+        Self::SpawnFailing,
+        Self::SpawnPanicking,
+        Self::SpawnLate,
         Self::Get,
     ];
-    const OTHERS: [Self; 9] = [
+    const OTHERS: [Self; 10] = [
         Self::GetMany,
         Self::Ttl,
         Self::Set,
@@ -101,6 +111,7 @@ impl Call {
         Self::DeleteMany,
         Self::Invalidate,
         Self::Touch,
+        Self::Expire,
         Self::Clear,
     ];
 
@@ -142,12 +153,25 @@ impl Call {
                     drop(namespace.get_or_load_many(&[3, 2, 1], loader).await);
                 }
                 Self::Spawn => drop(namespace.get_or_spawn(1, slow).await),
+                Self::SpawnOptional => {
+                    let loader = async || {
+                        slow().await.unwrap();
+                        Ok::<_, Infallible>(LoadedOption::<u64>::absent())
+                    };
+                    drop(namespace.get_or_spawn_optional(1, loader).await);
+                }
+                Self::SpawnFailing => {
+                    drop(namespace.get_or_spawn(1, async || slow().await.and(Err::<u64, _>(()))).await);
+                }
+                Self::SpawnPanicking => drop(namespace.get_or_spawn(1, panicking).await),
+                Self::SpawnLate => drop(namespace.get_or_spawn(1, late).await),
                 Self::Set => namespace.set(1, 7).await.unwrap(),
                 Self::SetMany => namespace.set_many(vec![(1, 7), (2, 7)]).await.into_iter().for_each(Result::unwrap),
                 Self::Delete => namespace.delete(1).await.unwrap(),
                 Self::DeleteMany => namespace.delete_many(&[1, 2]).await.into_iter().for_each(Result::unwrap),
                 Self::Invalidate => assert!(matches!(namespace.invalidate(1).await, Invalidation::Confirmed)),
                 Self::Touch => _ = namespace.touch(1, Ttl::secs(9)).await.unwrap(),
+                Self::Expire => namespace.expire(1).await.unwrap(),
                 Self::Clear => namespace.clear().await.unwrap(),
             }
         })
@@ -161,6 +185,17 @@ async fn slow() -> Result<u64, ()> {
         pause().await;
     }
     Ok(7)
+}
+
+/// One that takes longer than a load may.
+async fn late() -> Result<u64, ()> {
+    sleep(30 * MS).await;
+    slow().await
+}
+
+async fn panicking() -> Result<u64, ()> {
+    slow().await.unwrap();
+    panic!("in the loader")
 }
 
 /// A task that ends with who waits for it.
@@ -264,6 +299,82 @@ async fn writers_may_be_dropped_at_every_point() {
         points += cross(call, true).await + cross(call, false).await;
     }
     assert!(points > 100, "{points} points");
+}
+
+/// What is asked for has ended, or is due to be refreshed, and is kept.
+async fn aged(place_at: usize, due: bool) -> (Place, Namespace<u64, OwnedLoads>, Namespace<u64>) {
+    let (clock, name) = (ManualClock::new(), ["local", "unfenced", "fenced"][place_at]);
+    let backend = (name != "local").then(|| {
+        let scripted = Scripted::over(&MemoryBackend::builder().clock(clock.clone()).build().unwrap());
+        if name == "fenced" { scripted } else { scripted.unfenced() }
+    });
+    let builder = Cache::<Text>::builder().clock(clock.clone());
+    let builder = if let Some(backend) = &backend {
+        builder.backend(backend.clone()).resilience(Resilience::none())
+    } else {
+        builder
+    };
+    let cache = builder.build().unwrap();
+    let open = || {
+        let namespace = if name == "local" { cache.local::<u64>("n") } else { cache.namespace::<u64>("n") };
+        namespace.ttl(Ttl::secs(20)).stale_for(SECOND * 60).load_timeout(20 * MS)
+    };
+    let (owned, plain) = (open().refresh_after(SECOND * 10).open().unwrap(), open().open().unwrap());
+    owned.set(1, 6).await.unwrap();
+    backend.iter().for_each(|backend| backend.linger(MS));
+    clock.advance(if due { 15 * SECOND } else { 25 * SECOND });
+    (Place { name, cache, namespace: plain.clone(), backend }, owned, plain)
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_of_old_values_may_be_dropped_at_every_point() {
+    let mut points = 0;
+    for place_at in 0..3 {
+        for due in [true, false] {
+            for call in Call::LOADS.into_iter().chain([Call::Expire, Call::Delete, Call::Set]) {
+                for polls in 0_usize.. {
+                    let (place, owned, plain) = aged(place_at, due).await;
+                    let case = format!("{}: {call:?} of a value that {due} is due, {polls} polls", place.name);
+                    let refresher = owned.clone();
+                    let refresh =
+                        tokio::spawn(async move { refresher.get_or_spawn(1, late).await.map(|value| *value) });
+                    pause().await;
+                    let mut victim = ByHand::new(call.make(&plain));
+                    let done = victim.poll_times(polls).await.is_some();
+                    drop(victim);
+                    let served = timeout(SECOND, refresh).await.unwrap_or_else(|_| panic!("{case}: hangs")).unwrap();
+                    assert!(matches!(served, Ok(6 | 7) | Err(_)), "{case}: {served:?}");
+                    let again = timeout(SECOND, plain.get_or_load(1, slow)).await;
+                    let again = again.unwrap_or_else(|_| panic!("{case}: the next caller hangs"));
+                    assert!(matches!(again.as_deref(), Ok(6 | 7)), "{case}: {again:?}");
+                    place.nothing_is_left(&case).await;
+                    assert!(place.cache.close(SECOND).await, "{case}: something runs on");
+                    points += 1;
+                    if done {
+                        break;
+                    }
+                    assert!(polls < 200, "{case}: it does not end");
+                }
+            }
+        }
+    }
+    assert!(points > 300, "{points} points");
+}
+
+#[tokio::test(start_paused = true)]
+async fn refreshers_may_be_dropped_at_every_point_and_the_refresh_goes_on() {
+    for place_at in 0..3 {
+        for polls in 0..3 {
+            let (place, owned, _) = aged(place_at, true).await;
+            let mut victim = ByHand::new(owned.get_or_spawn(1, slow));
+            let served = victim.poll_times(polls).await;
+            assert_eq!(served.is_some(), polls > 0, "served at once");
+            drop(victim);
+            place.nothing_is_left("refreshed").await;
+            let expected = if polls > 0 { 7 } else { 6 };
+            assert_eq!(owned.peek(1).as_deref(), Some(&expected), "{}", place.name);
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

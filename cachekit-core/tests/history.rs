@@ -4,6 +4,9 @@
 //! when it begins, and then takes its time), and a write that begins later and is acknowledged makes it obsolete. So a
 //! look-up that begins after that must not see it: in the process that wrote at once, in another one within the
 //! published bound.
+//!
+//! With values that are refreshed and kept for hard times, a load may serve what is past its life, if it says so: never
+//! what was set anew, deleted or cleared, and only where the backend is ill what another process has taken away.
 
 #![cfg(not(feature = "_shuttle"))] // a real runtime
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
@@ -20,7 +23,7 @@ use std::time::Duration;
 
 use cachekit_core::{
     Acquired, Cache, Clock, FenceToken, Fenced, Invalidation, Key, Loaded, ManualClock, MemoryBackend, Moment,
-    Namespace, Resilience, Ttl,
+    Namespace, OwnedLoads, Resilience, Ttl, tell_stale,
 };
 use common::by_hand::{give_up_after, run_shuffled};
 use common::scripted::{Scripted, pause};
@@ -30,6 +33,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 const SECOND: Duration = Duration::from_secs(1);
 const L1_TTL: Duration = Duration::from_secs(10);
+const STALE_FOR: Duration = Duration::from_secs(20);
 const KEYS: u64 = 2;
 const TENANTS: [&str; 2] = ["one", "two"];
 
@@ -54,6 +58,10 @@ enum What {
     Load,
     LoadMany,
     Spawn,
+    LoadFailing,
+    SpawnFailing,
+    SpawnSlow,
+    LoadManyFailing,
     Set,
     SetMany,
     Delete,
@@ -73,15 +81,22 @@ struct Rules {
     trouble: bool,
     /// Whether L1 has room for anything.
     roomy: bool,
+    /// Whether values are refreshed and kept for hard times, and loaders fail.
+    hard_times: bool,
 }
 
-fn ops(processes: usize) -> impl Strategy<Value = Op> {
+fn ops(processes: usize, hard_times: bool) -> impl Strategy<Value = Op> {
     let what = prop_oneof![
         8 => Just(What::Get), 3 => Just(What::GetMany), 8 => Just(What::Load), 3 => Just(What::LoadMany),
         2 => Just(What::Spawn), 6 => Just(What::Set), 2 => Just(What::SetMany), 4 => Just(What::Delete),
         1 => Just(What::DeleteMany), 1 => Just(What::Invalidate), 3 => Just(What::Touch), 1 => Just(What::Clear),
         2 => Just(What::Pass), 3 => Just(What::Audit),
     ];
+    let hard = prop_oneof![
+        6 => Just(What::Spawn), 5 => Just(What::LoadFailing), 3 => Just(What::SpawnFailing),
+        2 => Just(What::SpawnSlow), 2 => Just(What::LoadManyFailing),
+    ];
+    let what = if hard_times { prop_oneof![5 => what, 2 => hard].boxed() } else { what.boxed() };
     let spot = (0..TENANTS.len(), 0..KEYS);
     (0..processes, spot, what, prop::option::weighted(0.1, 1..12_usize), 0..20_u64)
         .prop_map(|(process, spot, what, polls, number)| Op { process, spot, what, polls, number })
@@ -108,6 +123,8 @@ struct Wrote {
     acknowledged: (u64, Moment),
     /// Whether only its own process owes it yet: the rest is left to a repair.
     pending: bool,
+    /// Whether what it ended is kept for hard times.
+    expired: bool,
 }
 
 #[derive(Debug)]
@@ -161,6 +178,7 @@ struct World {
     ledger: Ledger,
     caches: Vec<Cache<Text>>,
     processes: Vec<Vec<Namespace<u64>>>,
+    refreshing: Vec<Vec<Namespace<u64, OwnedLoads>>>,
     auditors: Vec<Namespace<u64>>,
     wrote: RefCell<Vec<Wrote>>,
     touched: RefCell<Vec<Touched>>,
@@ -168,6 +186,7 @@ struct World {
     running: RefCell<HashMap<u64, Moment>>,
     longest: Cell<Duration>,
     seen: Cell<u64>,
+    stale: Cell<u64>,
 }
 
 impl World {
@@ -190,20 +209,29 @@ impl World {
                 .l1_bytes(l1_bytes)
                 .build()
                 .unwrap();
-            let tenants = cache.namespace::<u64>("n").per_tenant().open().unwrap();
-            (cache, TENANTS.map(|tenant| tenants.tenant(tenant).unwrap()).to_vec())
+            let (mut plain, mut refreshed) = (cache.namespace::<u64>("n"), cache.namespace::<u64>("n").owned_loads());
+            if rules.hard_times && process > 0 {
+                plain = plain.stale_for(STALE_FOR);
+                refreshed = refreshed.refresh_after(2 * SECOND).stale_for(STALE_FOR).load_timeout(SECOND);
+            }
+            let (plain, refreshed) = (plain.per_tenant().open().unwrap(), refreshed.per_tenant().open().unwrap());
+            let namespaces = TENANTS.map(|tenant| plain.tenant(tenant).unwrap()).to_vec();
+            (cache, (namespaces, TENANTS.map(|tenant| refreshed.tenant(tenant).unwrap()).to_vec()))
         };
         let l1_bytes = if rules.roomy { 1 << 20 } else { 1 };
-        let (caches, processes) =
+        let (caches, namespaces): (Vec<_>, Vec<_>) =
             (1..=rules.processes as u64).map(|process| open(scripted.clone(), l1_bytes, process)).unzip();
-        let (_, auditors) = open(Scripted::over(&memory), 1, 0);
+        let (processes, refreshing) = namespaces.into_iter().unzip();
+        let (_, (auditors, _)) = open(Scripted::over(&memory), 1, 0);
         let world = Self {
             rules,
             ledger: Ledger { clock: clock.clone(), turns: Arc::new(AtomicU64::new(1)), made: Arc::default() },
             clock,
             caches,
             processes,
+            refreshing,
             auditors,
+            stale: Cell::default(),
             wrote: RefCell::default(),
             touched: RefCell::default(),
             running: RefCell::default(),
@@ -219,7 +247,14 @@ impl World {
         self.running.borrow().values().map(|began| now.since(*began)).fold(self.longest.get(), Duration::max)
     }
 
-    fn obsolete(&self, value: u64, fixed: u64, process: Option<usize>, at: (u64, Moment)) -> Option<String> {
+    fn obsolete(
+        &self,
+        value: u64,
+        fixed: u64,
+        process: Option<usize>,
+        at: (u64, Moment),
+        stale: bool,
+    ) -> Option<String> {
         let slack =
             self.running.borrow().values().map(|began| self.clock.now().since(*began)).max().unwrap_or_default();
         let bound = L1_TTL + slack.max(self.longest.get());
@@ -228,10 +263,13 @@ impl World {
         let later = wrote.iter().find(|wrote| {
             let known = match process {
                 Some(process) if process == wrote.process => true,
+                // Whether another process took it away, only the backend knows.
+                Some(_) if stale && self.rules.trouble => false,
                 Some(_) => !wrote.pending && at.1 >= wrote.acknowledged.1 + bound,
                 None => !wrote.pending,
             };
             known
+                && !(stale && wrote.expired)
                 && wrote.spot == spot
                 && wrote.value != Some(value)
                 && wrote.began > fixed
@@ -242,6 +280,18 @@ impl World {
 
     /// Checks what a look-up that began at `at` saw.
     fn saw(&self, process: Option<usize>, spot: Spot, at: (u64, Moment), value: Option<u64>, late: Duration) {
+        self.saw_perhaps_stale(process, spot, at, value, late, false);
+    }
+
+    fn saw_perhaps_stale(
+        &self,
+        process: Option<usize>,
+        spot: Spot,
+        at: (u64, Moment),
+        value: Option<u64>,
+        late: Duration,
+        stale: bool,
+    ) {
         let Some(value) = value else { return };
         self.seen.set(self.seen.get() + 1);
         let (fixed, ends) = {
@@ -251,7 +301,7 @@ impl World {
             (made.fixed, made.ends)
         };
         if let Some(fixed) = fixed
-            && let Some(why) = self.obsolete(value, fixed, process, at)
+            && let Some(why) = self.obsolete(value, fixed, process, at, stale)
         {
             panic!("{why}");
         }
@@ -261,6 +311,7 @@ impl World {
                 .iter()
                 .filter(|touched| touched.spot == spot)
                 .any(|touched| touched.ended.is_none_or(|ended| at.1 < ended + touched.ttl));
+            let late = if stale { late + STALE_FOR } else { late };
             assert!(kept || at.1 < ends + late, "{value} ended at {ends:?} and was seen at {at:?}");
         }
     }
@@ -291,7 +342,17 @@ impl World {
             self.saw(Some(process), (spot.0, key), at, value.as_deref().copied(), Duration::ZERO);
         };
         // Who waits for a load gets what it brings, though storing it may have taken longer than it lives.
-        let loaded = |key, value: Arc<u64>| self.saw(Some(process), (spot.0, key), at, Some(*value), self.slack());
+        let loaded = |key, value: Arc<u64>, stale: bool| {
+            self.stale.set(self.stale.get() + u64::from(stale));
+            self.saw_perhaps_stale(Some(process), (spot.0, key), at, Some(*value), self.slack(), stale);
+        };
+        let failing = async |pauses: u64| {
+            for _ in 0..pauses {
+                pause().await;
+            }
+            Err::<u64, _>("no answer")
+        };
+        let refreshing = &self.refreshing[process][spot.0];
         match what {
             What::Get => {
                 if let Ok(value) = namespace.get(spot.1).await {
@@ -307,12 +368,47 @@ impl World {
             }
             What::Load => {
                 let loader = || async { Ok::<_, Infallible>(self.ledger.clone().load(spot, life, number % 5).await) };
-                loaded(spot.1, namespace.get_or_load(spot.1, loader).await.unwrap());
+                // Who waits for a load that fails is told of that.
+                if let (Ok(value), stale) = tell_stale(namespace.get_or_load(spot.1, loader)).await {
+                    loaded(spot.1, value, stale);
+                }
             }
-            What::Spawn => {
+            What::Spawn | What::SpawnSlow => {
                 let loading = self.ledger.clone().load(spot, life, number % 5);
-                let loader = || async { Ok::<_, Infallible>(loading.await) };
-                loaded(spot.1, namespace.get_or_spawn(spot.1, loader).await.unwrap());
+                let loader = move || async move {
+                    if what == What::SpawnSlow {
+                        tokio::time::sleep(5 * SECOND).await;
+                    }
+                    Ok::<_, &str>(loading.await)
+                };
+                if let (Ok(value), stale) = tell_stale(refreshing.get_or_spawn(spot.1, loader)).await {
+                    loaded(spot.1, value, stale);
+                }
+            }
+            What::LoadFailing => {
+                if let (Ok(value), stale) = tell_stale(namespace.get_or_load(spot.1, || failing(number % 5))).await {
+                    loaded(spot.1, value, stale);
+                }
+            }
+            What::SpawnFailing => {
+                let loader = move || async move {
+                    for _ in 0..number % 5 {
+                        pause().await;
+                    }
+                    Err::<u64, _>("no answer")
+                };
+                if let (Ok(value), stale) = tell_stale(refreshing.get_or_spawn(spot.1, loader)).await {
+                    loaded(spot.1, value, stale);
+                }
+            }
+            What::LoadManyFailing => {
+                let loader = async |_: Vec<u64>| failing(number % 5).await.map(|value| vec![(spot.1, value)]);
+                let (values, stale) = tell_stale(namespace.get_or_load_many(&keys, loader)).await;
+                for (key, value) in keys.iter().zip(values.into_iter().flatten()) {
+                    if let Some(value) = value {
+                        loaded(*key, value, stale);
+                    }
+                }
             }
             What::LoadMany => {
                 let loader = |missing: Vec<u64>| async move {
@@ -320,8 +416,9 @@ impl World {
                     let brought = futures_util::future::join_all(loads).await;
                     Ok::<_, Infallible>(missing.into_iter().zip(brought).collect::<Vec<_>>())
                 };
-                for (key, value) in keys.iter().zip(namespace.get_or_load_many(&keys, loader).await.unwrap()) {
-                    loaded(*key, value.unwrap());
+                let (values, stale) = tell_stale(namespace.get_or_load_many(&keys, loader)).await;
+                for (key, value) in keys.iter().zip(values.unwrap()) {
+                    loaded(*key, value.unwrap(), stale);
                 }
             }
             What::Set | What::SetMany => {
@@ -344,10 +441,13 @@ impl World {
                 }
             }
             What::Delete => {
-                let deleted =
-                    if number % 2 == 0 { namespace.delete(spot.1).await } else { namespace.expire(spot.1).await };
+                let expires = number % 2 == 1;
+                let deleted = if expires { namespace.expire(spot.1).await } else { namespace.delete(spot.1).await };
                 if deleted.is_ok() {
                     self.acknowledge(process, spot, None, at.0, false);
+                    if let Some(wrote) = self.wrote.borrow_mut().last_mut() {
+                        wrote.expired = expires;
+                    }
                 }
             }
             What::DeleteMany => {
@@ -389,7 +489,7 @@ impl World {
 
     fn acknowledge(&self, process: usize, spot: Spot, value: Option<u64>, began: u64, pending: bool) {
         let acknowledged = (self.ledger.turn(), self.clock.now());
-        self.wrote.borrow_mut().push(Wrote { process, spot, value, began, acknowledged, pending });
+        self.wrote.borrow_mut().push(Wrote { process, spot, value, began, acknowledged, pending, expired: false });
     }
 }
 
@@ -421,7 +521,7 @@ impl Drop for Ended<'_> {
 }
 
 /// Runs the programs, one per task, and checks everything. Says how many values were seen.
-fn run(rules: Rules, programs: &[Vec<Op>], seed: u64) -> u64 {
+fn run(rules: Rules, programs: &[Vec<Op>], seed: u64) -> (u64, u64) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let (world, scripted) = World::new(rules, seed);
@@ -463,38 +563,56 @@ fn run(rules: Rules, programs: &[Vec<Op>], seed: u64) -> u64 {
                 assert!(matches!(taken, Acquired::Granted { .. }), "a fence was left behind");
             }
         }
-        world.seen.get()
+        (world.seen.get(), world.stale.get())
     })
 }
 
-fn check(processes: usize, fenced: bool, cases: u32) {
+fn check(processes: usize, fenced: bool, hard_times: bool, cases: u32) {
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 2_000, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let programs = prop::collection::vec(prop::collection::vec(ops(processes), 1..12), 1..6);
-    let seen = Cell::new(0);
+    let programs = prop::collection::vec(prop::collection::vec(ops(processes, hard_times), 1..12), 1..6);
+    let (seen, stale) = (Cell::new(0), Cell::new(0));
     let result =
         runner.run(&(programs, any::<u64>(), any::<bool>(), any::<bool>()), |(programs, seed, trouble, roomy)| {
-            let rules = Rules { processes, fenced, trouble, roomy };
-            seen.set(seen.get() + run(rules, &programs, seed));
+            let rules = Rules { processes, fenced, trouble, roomy, hard_times };
+            let (more, more_stale) = run(rules, &programs, seed);
+            seen.set(seen.get() + more);
+            stale.set(stale.get() + more_stale);
             Ok(())
         });
     if let Err(error) = result {
         panic!("{error}");
     }
     assert!(seen.get() > u64::from(cases), "a test in which nothing is ever found shows nothing: {}", seen.get());
+    assert!(!hard_times || stale.get() > u64::from(cases) / 20, "nor one without hard times: {}", stale.get());
 }
 
 #[test]
 fn one_process_without_fences() {
-    check(1, false, 3_000);
+    check(1, false, false, 3_000);
 }
 
 #[test]
 fn one_process_with_fences() {
-    check(1, true, 3_000);
+    check(1, true, false, 3_000);
 }
 
 #[test]
 fn two_processes_with_fences() {
-    check(2, true, 3_000);
+    check(2, true, false, 3_000);
+}
+
+#[test]
+fn one_process_without_fences_in_hard_times() {
+    check(1, false, true, 2_000);
+}
+
+#[test]
+fn one_process_with_fences_in_hard_times() {
+    check(1, true, true, 2_000);
+}
+
+#[test]
+fn two_processes_with_fences_in_hard_times() {
+    check(2, true, true, 2_000);
 }

@@ -15,10 +15,13 @@ mod policies;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cachekit_core::{Backend, Cache, Entry, Key, MemoryBackend, Namespace, Resilience, Result, SetOptions};
+use cachekit_core::{
+    Backend, Cache, Entry, Key, ManualClock, MemoryBackend, Namespace, Resilience, Result, SetOptions, Ttl,
+};
 use common::Text;
 use common::by_hand::give_up_after;
 use shuttle::future::{block_on, yield_now};
@@ -251,4 +254,39 @@ fn nothing_older_is_read_from_a_backend_without_fences_after_a_write_was_acknowl
             assert_eq!(cache.status().keys_in_motion, 0);
         });
     }
+}
+
+#[test]
+fn what_was_taken_away_is_not_served_in_hard_times() {
+    explore(|| {
+        let clock = ManualClock::new();
+        let cache: Cache<Text> = Cache::builder().clock(clock.clone()).build().unwrap();
+        let copies = cache.local("n").ttl(Ttl::secs(1)).stale_for(Duration::from_secs(9)).open().unwrap();
+        block_on(copies.set(1, 1)).unwrap();
+        clock.advance(Duration::from_secs(1));
+        let gone = Arc::new(AtomicU64::new(0));
+        let mut threads = Vec::new();
+        for deletes in [true, false, false] {
+            let (copies, gone) = (copies.clone(), Arc::clone(&gone));
+            threads.push(thread::spawn(move || {
+                block_on(async {
+                    if deletes {
+                        copies.expire(1).await.unwrap();
+                        copies.delete(1).await.unwrap();
+                        gone.store(1, Ordering::SeqCst);
+                    }
+                    let was_gone = gone.load(Ordering::SeqCst) == 1;
+                    let load = async || {
+                        yield_now().await;
+                        Err::<u64, _>("no answer")
+                    };
+                    let served = copies.get_or_load(1, load).await;
+                    assert!(!was_gone || served.is_err(), "served after it was deleted");
+                    assert!(copies.peek(1).is_none(), "stale, and not for a mere look-up");
+                });
+            }));
+        }
+        join(threads);
+        assert_eq!(cache.status().keys_in_motion, 0);
+    });
 }

@@ -1,5 +1,6 @@
 //! `#[cache]`: a look-up before the body, and the body as the loader.
 
+mod checks;
 mod function;
 mod options;
 mod shape;
@@ -15,6 +16,7 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Block, Error, FnArg, GenericParam, ReturnType, Token, Type, WherePredicate};
 
+use self::checks::check_options;
 use self::function::{Function, mentions};
 use self::options::Options;
 use self::shape::Shape;
@@ -70,15 +72,20 @@ impl<'a> Cached<'a> {
         let [found, missing] = ["found", "missing"].map(|name| Ident::new(name, Span::mixed_site()));
         let enter = self.enter(quote!(enter));
         let plain = self.shape.plain(krate);
+        let (load, load_result) = match self.options.background {
+            // What the body cannot do, it is told where `background` stands.
+            Some(span) => (Ident::new("spawn", span), Ident::new("spawn_result", span)),
+            None => (Ident::new("load", Span::mixed_site()), Ident::new("load_result", Span::mixed_site())),
+        };
         let (hit, load) = match &self.shape.result {
             Some(result) => {
                 let (sharing, refusal) = (self.sharing(), self.refusal());
                 (
                     quote! { #krate::__private::ResultParts::from_result(::core::result::Result::Ok(#found)) },
-                    quote! { #missing.load_result::<#plain, #result>(#loader, #sharing, #refusal).await },
+                    quote! { #missing.#load_result::<#plain, #result>(#loader, #sharing, #refusal).await },
                 )
             }
-            None => (quote! { #found }, quote! { #missing.load::<#plain>(#loader).await }),
+            None => (quote! { #found }, quote! { #missing.#load::<#plain>(#loader).await }),
         };
         quote! {
             let #missing = match #enter {
@@ -119,6 +126,8 @@ impl<'a> Cached<'a> {
     /// An expression: the site of the function, asked to `act` on the entry that the arguments name.
     fn enter(&self, act: TokenStream) -> TokenStream {
         let Options { ttl, none_ttl, load_timeout, lock_timeout, timeout, cache, krate, .. } = self.options;
+        let refresh_after = expand_limit(self.options.refresh_after.map(|(_, age)| age));
+        let stale_for = expand_limit(self.options.stale_for);
         let writer = Ident::new("writer", Span::mixed_site());
         let (value, plain) = (self.shape.value(krate), self.shape.plain(krate));
         let function = self.function.signature.ident.unraw().to_string();
@@ -181,6 +190,8 @@ impl<'a> Cached<'a> {
                     load_timeout: #load_timeout,
                     lock_timeout: #lock_timeout,
                     timeout: #timeout,
+                    refresh_after: #refresh_after,
+                    stale_for: #stale_for,
                 });
             __CACHEKIT_SITE.#act::<__CachekitHere, #plain, _>(#source, |#writer: &mut #krate::KeyWriter| { #(#parts)* })
         }}
@@ -256,47 +267,6 @@ impl<'a> Cached<'a> {
 
 /// An entry lives so long where nothing else is said.
 const DEFAULT_TTL: Duration = Duration::from_secs(300);
-
-/// Refuses options that do not fit the function.
-fn check_options(options: &Options, function: &Function, shape: &Shape) -> syn::Result<()> {
-    let arguments: Vec<_> =
-        function.arguments().flat_map(|argument| argument.names().into_iter().cloned().collect::<Vec<_>>()).collect();
-    for skipped in &options.skip {
-        if skipped == "self" {
-            let message = "`self` is never part of a key by itself: there is nothing to skip";
-            return Err(Error::new(skipped.span(), message));
-        }
-        if !arguments.contains(skipped) {
-            return Err(Error::new(skipped.span(), no_argument(skipped, &arguments)));
-        }
-    }
-    if let Some((span, _)) = options.none_ttl
-        && !shape.optional
-    {
-        return Err(Error::new(span, "`none_ttl` is for `None`, which this function does not return: use `ttl`"));
-    }
-    if let Some((span, _)) = options.load_timeout
-        && shape.result.is_none()
-    {
-        let message = "`load_timeout` needs a way to tell that the time is over: return a `Result` whose error is \
-                       `From<cachekit::Error>`";
-        return Err(Error::new(span, message));
-    }
-    if let Some(path) = &options.shared_error
-        && shape.result.is_none()
-    {
-        return Err(Error::new_spanned(path, "`shared_error` is for functions that return a `Result`"));
-    }
-    if function.receiver().is_some() && options.key.is_none() && options.name.is_none() {
-        let message = format!(
-            "`#[cache]` cannot see the type of `self`, and `self` is never part of a key by itself: name the method with \
-             `name = \"Type::{0}\"`, or say what identifies a call with `key = \"{{..}}\"`",
-            function.signature.ident.unraw()
-        );
-        return Err(Error::new_spanned(&function.signature.ident, message));
-    }
-    Ok(())
-}
 
 /// The parts of the key: those of `key`, or all arguments that are not skipped, in order.
 fn parts(options: &Options, function: &Function) -> syn::Result<Vec<Part>> {

@@ -65,7 +65,7 @@ pub fn derive_into_key(input: TokenStream) -> TokenStream {
 /// ```
 ///
 /// However many callers ask for one key at once, the body runs once. It runs inside its caller, so that it may borrow
-/// and sees task-locals and spans. Whatever the trouble with the cache, it runs and its value arrives.
+/// and sees task-locals and spans, unless `background` is said. Whatever the trouble with the cache, it runs and its value arrives.
 ///
 /// # What is returned
 /// `T`, `Arc<T>`, `Option<T>`, `Option<Arc<T>>`, or a `Result` of any of these, decided by how the type is written
@@ -109,10 +109,36 @@ pub fn derive_into_key(input: TokenStream) -> TokenStream {
 /// | `cache = self.cache` | The cache, instead of that of the `cachekit::scope` or the process: an expression of each call. |
 /// | `timeout = "1s"` | How long one call of the backend may take. |
 /// | `lock_timeout = "5s"` | How long to wait while another process runs the body. |
-/// | `load_timeout = "10s"` | How long the body may take: then E034. The error must be `From<cachekit::Error>`. |
+/// | `load_timeout = "10s"` | How long the body may take: then an older value, if there is one, else E034. The error must be `From<cachekit::Error>`. |
+/// | `stale_for = "1h"` | For how long after its life a value is kept, to be served when the body fails, panics or takes too long: see `cachekit::tell_stale`. |
+/// | `background` | Runs the body in a task of its own: see below. |
+/// | `refresh_after = "1m"` | From what age on a value that is asked for is computed anew in the background. Needs `background`. |
 /// | `invalidate = forget` | Makes an async function `forget` of the same arguments, without the skipped ones, that invalidates their entry. |
 /// | `shared_error = share` | A `fn(&Arc<E>) -> E` that copies an error for those who waited. |
 /// | `crate = "path"` | Where `cachekit` is, if not at `::cachekit`. |
+///
+/// # In the background
+/// With `background` the body runs in a task: it goes on for the others when its caller is dropped, its value arrives
+/// before it is stored, and one that exceeds its `load_timeout` goes on and is stored where an older value could be
+/// served. So it must own what it uses: arguments that borrow do not compile, and what it returns and awaits is `Send`.
+/// The task has neither the caller's task-locals (`cachekit::scope` among them) nor its span.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use cachekit::cache;
+/// # #[derive(Debug)] struct Database;
+/// # impl Database { async fn price(&self, id: u64) -> Result<u64, std::io::Error> { Ok(id * 3) } }
+/// #[cache(ttl = "5m", refresh_after = "1m", stale_for = "1h", background, skip(db))]
+/// async fn price(db: Arc<Database>, id: u64) -> Result<u64, std::io::Error> {
+///     db.price(id).await
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cache = cachekit::Cache::builder().build()?;
+/// # assert_eq!(cachekit::scope(cache, price(Arc::new(Database), 7)).await?, 21);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # On methods of traits
 /// With `#[async_trait]` put `#[cache]` on the method in the `impl`. Functions that return `Pin<Box<dyn Future<Output =

@@ -11,9 +11,10 @@ mod from_env;
 mod macro_support;
 
 pub use cachekit_core::{
-    Backend, CacheBuilder, Clock, Error, ErrorClass, ErrorCode, ErrorKind, Explanation, Health, IntoKey, Invalidation,
-    Key, KeyWriter, LoadError, Loaded, LoadedOption, ManualClock, MemoryBackend, Namespace, NamespaceBuilder,
-    Remaining, Resilience, Result, Serializer, Stats, Status, TenantNamespaces, Ttl,
+    Backend, BorrowedLoads, CacheBuilder, Clock, Error, ErrorClass, ErrorCode, ErrorKind, Explanation, Health, IntoKey,
+    Invalidation, Key, KeyWriter, LoadError, Loaded, LoadedOption, ManualClock, MemoryBackend, Namespace,
+    NamespaceBuilder, OwnedLoads, Remaining, Resilience, Result, Serializer, Stats, Status, TenantNamespaces, Ttl,
+    tell_stale,
 };
 #[cfg(feature = "macros")]
 pub use cachekit_macros::{IntoKey, cache};

@@ -1,5 +1,6 @@
 //! What `#[cache]` expands to. Not for use by hand, and free to change.
 
+mod missing;
 mod path;
 mod shape;
 mod sharing;
@@ -8,11 +9,12 @@ mod source;
 
 pub use cachekit_core::{Invalidation, Ttl};
 
+pub use self::missing::{Entered, Missing};
 pub use self::shape::{Arced, IsNoResult, Optional, Owned, Plain, ResultParts};
 pub use self::sharing::{
     FromCacheError, FromError, FromErrorNot, Probe, ShareByClone, ShareByKind, ShareNot, Sharing, requires_from_error,
 };
-pub use self::site::{Entered, Missing, Outdated, Site, SiteOptions};
+pub use self::site::{Outdated, Site, SiteOptions};
 pub use self::source::{Current, Given, Handle, Source};
 
 /// A time to live that the macro has read.

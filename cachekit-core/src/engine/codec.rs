@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::epoch::Epoch;
 use crate::entry::{Content, Header, Protection};
 use crate::{
     Applied, Entry, EntryContext, Error, ErrorCode, Format, Key, Remaining, Result, Serializer, Transform,
@@ -21,10 +23,54 @@ pub(crate) struct Codec<T> {
     max_value: usize,
 }
 
+/// How long an entry lives.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Life {
+    /// Fresh for so long, and kept for so much longer.
+    Fresh(Ttl, Option<Duration>),
+    /// Kept for so long, not fresh any more.
+    Kept(Ttl),
+}
+
+impl Life {
+    /// For how long the entry is stored.
+    pub(crate) fn whole(self) -> Ttl {
+        let (ttl, longer) = match self {
+            Self::Fresh(ttl, stale_for) => (ttl, stale_for.unwrap_or_default()),
+            Self::Kept(ttl) => (ttl, Duration::ZERO),
+        };
+        let whole = ttl.as_duration().map(|ttl| ttl.saturating_add(longer));
+        whole.and_then(|whole| Ttl::try_from(whole).ok()).unwrap_or(ttl)
+    }
+
+    /// The ages of a value that is stored now.
+    pub(crate) fn ages(self) -> Ages {
+        let remaining = |ttl: Ttl| ttl.as_duration().map_or(Remaining::Never, Remaining::For);
+        let fresh = match self {
+            Self::Fresh(ttl, _) => remaining(ttl),
+            Self::Kept(_) => Remaining::For(Duration::ZERO),
+        };
+        Ages { age: Duration::ZERO, fresh, kept: remaining(self.whole()) }
+    }
+}
+
+/// How old a value is, and what is left of its life.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ages {
+    /// How long ago it was computed.
+    pub(crate) age: Duration,
+    /// For how long it is fresh.
+    pub(crate) fresh: Remaining,
+    /// For how long it is kept, fresh or not.
+    pub(crate) kept: Remaining,
+}
+
 /// What a stored entry turned out to be.
 pub(crate) enum Decoded<T> {
     /// A live value, or the knowledge that there is none.
-    Live(Option<T>, Remaining),
+    Live(Option<T>, Ages),
+    /// One that is past its freshness, but kept.
+    Stale(Option<T>, Ages),
     /// Past its end: as good as nothing.
     Ended,
     /// Written by a later release of the program or of this crate. As good as nothing, but left in place, so that two
@@ -46,7 +92,7 @@ impl<T: 'static> Codec<T> {
         self.serializer.format()
     }
 
-    /// The entry of `value`, which lives for `ttl` from `now` on.
+    /// The entry of `value`, which lives for `life` from `now` on, written in the namespace's `epoch`.
     ///
     /// E020 for a value that the format cannot hold, E022 for one that is too large, and what the transforms report.
     pub(crate) fn encode(
@@ -54,14 +100,21 @@ impl<T: 'static> Codec<T> {
         key: &Key,
         tenant: Option<&str>,
         value: Option<&T>,
-        ttl: Ttl,
+        life: Life,
+        epoch: u64,
         now: UnixTime,
     ) -> Result<Bytes> {
         let format = self.format();
         let mut header = Header::new(format.id, now);
         header.schema = (format.schema != 0).then_some(format.schema);
         header.version = self.version;
-        header.expires = ttl.as_duration().map(|ttl| now + ttl);
+        header.epoch = epoch;
+        header.expires = life.whole().as_duration().map(|whole| now + whole);
+        header.fresh_until = match life {
+            Life::Fresh(ttl, stale_for) => stale_for.and(ttl.as_duration()).map(|ttl| now + ttl),
+            // Long ago, for whatever clock.
+            Life::Kept(_) => Some(UnixTime::from_millis(0)),
+        };
         if value.is_none() {
             header.content = Content::Absent;
         }
@@ -103,10 +156,17 @@ impl<T: 'static> Codec<T> {
         Err(Error::invalid(ErrorCode::E022, "value", expected, format_args!("{length} bytes")))
     }
 
-    /// What `entry` is at `now`.
+    /// What `entry` is at `now`, to a reader who knows `epoch`.
     ///
     /// E003 and E005 from encryption, E021 for anything else that cannot be read.
-    pub(crate) fn decode(&self, key: &Key, tenant: Option<&str>, entry: &Entry, now: UnixTime) -> Result<Decoded<T>> {
+    pub(crate) fn decode(
+        &self,
+        key: &Key,
+        tenant: Option<&str>,
+        entry: &Entry,
+        epoch: &Epoch,
+        now: UnixTime,
+    ) -> Result<Decoded<T>> {
         if entry.value.len() > self.max_value {
             return Err(Error::invalid(
                 ErrorCode::E021,
@@ -138,15 +198,21 @@ impl<T: 'static> Codec<T> {
                 format_args!("number {}, schema {:016x}", header.format, header.schema.unwrap_or(0)),
             ));
         }
-        if !header.is_fresh(now) {
+        if !header.is_live(now) || !epoch.believes(header) {
             return Ok(Decoded::Ended);
         }
-        let remaining = match (header.expires, entry.remaining) {
+        let remaining = |end: Option<UnixTime>| match (end, entry.remaining) {
             (Some(end), Remaining::For(told)) => Remaining::For(end.since(now).min(told)),
             (Some(end), _) => Remaining::For(end.since(now)),
             (None, told @ Remaining::For(_)) => told,
             (None, _) => Remaining::Never,
         };
+        let ages = Ages {
+            age: now.since(header.created),
+            fresh: remaining(header.fresh_until.or(header.expires)),
+            kept: remaining(header.expires),
+        };
+        let fresh = header.is_fresh(now);
         let value = if self.transforms.is_empty() {
             if header.content == Content::Absent { None } else { Some(self.serializer.deserialize(view.payload)?) }
         } else {
@@ -163,7 +229,7 @@ impl<T: 'static> Codec<T> {
             }
             if header.content == Content::Absent { None } else { Some(self.serializer.deserialize(&payload)?) }
         };
-        Ok(Decoded::Live(value, remaining))
+        Ok(if fresh { Decoded::Live(value, ages) } else { Decoded::Stale(value, ages) })
     }
 
     fn apply(

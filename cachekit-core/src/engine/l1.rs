@@ -27,8 +27,12 @@ pub(crate) struct L1 {
 pub(crate) struct Slot {
     /// The value, or nothing where it is known that there is none.
     pub(crate) value: Option<Arc<dyn Any + Send + Sync>>,
-    /// From when on it is not served.
+    /// Until when a look-up has nothing else to ask: it is fresh, and not due to be refreshed.
     pub(crate) ends: Moment,
+    /// Until when it is fresh. Never before `ends`.
+    pub(crate) fresh: Moment,
+    /// Until when it is kept for hard times. Never before `fresh`.
+    pub(crate) kept: Moment,
     /// What it weighs, in bytes.
     pub(crate) weight: u64,
 }

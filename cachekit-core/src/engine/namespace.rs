@@ -2,6 +2,7 @@
 
 mod batch;
 mod builder;
+mod expire;
 mod fence;
 mod load;
 mod load_many;
@@ -12,9 +13,11 @@ mod write;
 
 use std::any::Any;
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::task::AbortHandle;
 
 pub use self::builder::NamespaceBuilder;
@@ -23,11 +26,13 @@ pub use self::tenants::{TenantNamespaces, TenantNamespacesBuilder};
 use self::watch::Sight;
 pub use self::write::Invalidation;
 use super::cache::Engine;
-use super::codec::Codec;
+use super::codec::{Ages, Codec, Life};
+use super::epoch::Epoch;
 use super::l1::Slot;
 use super::local_key::{Finds, LocalKey};
 use super::place::{Place, Unwritten};
 use super::settings::Settings;
+use super::staleness::{BorrowedLoads, Loads, Stale, note_stale};
 use super::stats::{Recorder, Stats};
 use super::traffic::Traffic;
 use crate::sync::Mutex;
@@ -54,11 +59,17 @@ use crate::{Backend, IntoKey, Key, Moment, Remaining, Result, Ttl, UnixTime};
 /// # Concurrency and ordering
 /// Any number of callers. Within the process: a look-up that begins after a `set` or `delete` was acknowledged never
 /// sees what was there before. Between processes see the consistency table in `ARCHITECTURE.md`.
-pub struct Namespace<T> {
+///
+/// # Loaders
+/// `L` says where they run: nobody writes it unless values are [refreshed](NamespaceBuilder::refresh_after) in the
+/// background, which takes loaders that own what they need: then it is [`OwnedLoads`](crate::OwnedLoads), and only
+/// [`get_or_spawn`](Self::get_or_spawn) is there to load.
+pub struct Namespace<T, L = BorrowedLoads> {
     pub(crate) engine: Arc<Engine>,
     pub(crate) core: Arc<NamespaceCore<T>>,
     pub(crate) place: Arc<Place>,
     pub(crate) settings: Arc<Settings>,
+    loads: PhantomData<fn() -> L>,
 }
 
 /// What all handles of a namespace share.
@@ -73,6 +84,8 @@ pub(crate) struct NamespaceCore<T> {
     pub(crate) keeps_decoded: bool,
     pub(crate) traffic: Arc<Traffic<T>>,
     pub(crate) stats: Arc<Recorder>,
+    /// Which stored entries are believed.
+    pub(crate) epoch: Arc<Epoch>,
     /// Whether changes that other processes make are told.
     sight: Arc<Sight>,
     /// The task that listens.
@@ -82,7 +95,7 @@ pub(crate) struct NamespaceCore<T> {
 /// Says what a value weighs in L1, in bytes.
 pub(crate) type Weigher<T> = Arc<dyn Fn(&T) -> u64 + Send + Sync>;
 
-impl<T: Send + Sync + 'static> Namespace<T> {
+impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
     /// The name it was opened under.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -157,18 +170,22 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         }
     }
 
-    /// The slot of a value that the backend has for `remaining` from `asked` on, or `None` if it is not for L1.
-    pub(crate) fn slot(
-        &self,
-        value: Option<Arc<T>>,
-        remaining: Remaining,
-        asked: Moment,
-        encoded: usize,
-    ) -> Option<Slot> {
+    /// For how long what is stored now lives, if it is fresh for `ttl`.
+    pub(crate) fn whole_life(&self, ttl: Ttl) -> Life {
+        Life::Fresh(ttl, self.settings.stale_for)
+    }
+
+    /// The entry of `value`, stored now.
+    pub(crate) fn encode(&self, codec: &Codec<T>, key: &Key, value: Option<&T>, life: Life) -> Result<Bytes> {
+        codec.encode(key, self.place.tenant(), value, life, self.core.epoch.current(), self.wall())
+    }
+
+    /// The slot of a value that had these `ages` when the backend was asked, or `None` if it is not for L1.
+    pub(crate) fn slot(&self, value: Option<Arc<T>>, ages: &Ages, asked: Moment, encoded: usize) -> Option<Slot> {
         if !self.core.keeps_decoded || !self.engine.is_serving() {
             return None;
         }
-        let ends = match (remaining, self.backend()) {
+        let fresh = match (ages.fresh, self.backend()) {
             (Remaining::Never, None) => Moment::FAR,
             (Remaining::For(life), None) => asked + life,
             (Remaining::For(life), Some(_)) if self.core.sight.is_clear_since(asked) => asked + life,
@@ -181,7 +198,14 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             (None, Some(_)) if self.core.codec.is_none() => size_of::<T>() as u64,
             _ => encoded as u64,
         };
-        Some(Slot { value: value.map(|value| value as Arc<_>), ends, weight })
+        let due = self.settings.refresh_after.map_or(Moment::FAR, |after| asked + after.saturating_sub(ages.age));
+        let kept = match ages.kept {
+            Remaining::Never => Moment::FAR,
+            Remaining::For(life) => asked + life,
+            Remaining::Unknown => fresh,
+        };
+        let value = value.map(|value| value as Arc<_>);
+        Some(Slot { value, ends: fresh.min(due), fresh, kept: kept.max(fresh), weight })
     }
 
     /// What L1 has under `local`, if it is live: a value, or the knowledge that there is none.
@@ -192,6 +216,37 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         self.is_live(ends).then(|| typed(value))
     }
 
+    /// What L1 has under `local` that is fresh, but due to be refreshed, so that the fast way passed it by.
+    #[cold]
+    pub(crate) fn in_l1_past_due(&self, local: &LocalKey) -> Option<Option<Arc<T>>> {
+        let Slot { value, fresh, .. } = self.engine.l1.get(local)?;
+        if !self.is_live(fresh) {
+            return None;
+        }
+        self.core.stats.l1_hits();
+        Some(typed(value))
+    }
+
+    /// Whether what L1 has is past its freshness, so that it is a copy of nothing if the backend has nothing.
+    pub(crate) fn is_over(&self, slot: &Slot) -> bool {
+        !self.is_live(slot.fresh)
+    }
+
+    /// Whether a caller may be served `stale` now, here. `absent_will_do` says whether the knowledge that there is no
+    /// value is something.
+    pub(crate) fn accepts(&self, stale: &Stale<T>, absent_will_do: bool) -> bool {
+        let will_do = absent_will_do || stale.value.is_some();
+        will_do && self.settings.stale_for.is_some() && self.is_live(stale.until)
+    }
+
+    /// Hands `stale` to the caller, who can learn of it.
+    pub(crate) fn serve(&self, stale: Stale<T>) -> Option<Arc<T>> {
+        self.core.stats.stale_serves();
+        note_stale();
+        stale.value
+    }
+
+    /// Whether what ends at `ends` is not over yet.
     #[inline]
     pub(crate) fn is_live(&self, ends: Moment) -> bool {
         // What never ends asks for no time.
@@ -199,18 +254,19 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     }
 }
 
-impl<T> Clone for Namespace<T> {
+impl<T, L> Clone for Namespace<T, L> {
     fn clone(&self) -> Self {
         Self {
             engine: Arc::clone(&self.engine),
             core: Arc::clone(&self.core),
             place: Arc::clone(&self.place),
             settings: Arc::clone(&self.settings),
+            loads: PhantomData,
         }
     }
 }
 
-impl<T> fmt::Debug for Namespace<T> {
+impl<T, L> fmt::Debug for Namespace<T, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Namespace")
             .field("name", &self.core.name)

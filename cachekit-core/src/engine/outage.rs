@@ -1,63 +1,148 @@
 //! [`Outage`]: tells people about trouble with the cache, once rather than per call.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::{Error, ErrorCode, ErrorKind, Moment};
 
 /// Tells people about trouble that callers do not see, once rather than per call.
 ///
-/// - Trouble with the backend: one warning when it begins (an error-level event where waiting will not help), nothing
-///   more while it lasts, and one information event when a call succeeds again.
-/// - Trouble with one entry: one warning per key and minute.
+/// - Trouble with the backend: one warning in each stretch of it (an error-level event where waiting will not help),
+///   and one information event when a call succeeds again. A stretch that begins within a minute of the last warning
+///   is told when the minute is over, if it lasts so long: a backend that fails every other call does not flood.
+/// - A breaker that opens: one warning per opening, which may be that of the stretch.
+/// - Refused credentials: an error-level event at once, and then one a second at most, with a count.
+/// - Trouble with one entry, or with loading it: one warning per key and minute.
 #[derive(Debug, Default)]
 pub(crate) struct Outage {
     ill: AtomicBool,
+    /// How often a breaker was seen to open.
+    openings: AtomicU64,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     last: Option<Error>,
-    began: Option<Moment>,
-    hidden: u64,
+    /// When a stretch of trouble was told of last.
+    told: Option<Moment>,
+    /// Whether this stretch was.
+    is_told: bool,
+    /// Whether a breaker opened in this stretch.
+    opened: bool,
+    /// Whether the backend itself has failed since a breaker last refused a call: when it refuses again, it has opened.
+    failed: bool,
+    /// How many calls failed in this stretch.
+    failures: u64,
+    /// When refused credentials were told of last, and how many calls met them since.
+    alerted: Option<Moment>,
+    refused: u64,
     /// When each entry was last complained about.
     entries: HashMap<String, Moment>,
 }
 
+/// Taken before a call, for [`Outage::failed`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Since(u64);
+
+/// How loud an error is told.
+enum Told {
+    Not,
+    Stretch,
+    Opening,
+    Alert(u64),
+}
+
 impl Outage {
-    /// A call of the backend failed.
-    pub(crate) fn failed(&self, error: &Error, now: Moment) {
+    /// A call of the backend is about to be made.
+    #[inline]
+    pub(crate) fn begin(&self) -> Since {
+        Since(self.openings.load(Ordering::Relaxed))
+    }
+
+    /// A call of the backend, made `since`, failed.
+    pub(crate) fn failed(&self, error: &Error, since: Since, now: Moment) {
         let mut state = self.state.lock();
         state.last = Some(error.clone());
-        if self.ill.swap(true, Ordering::AcqRel) {
-            state.hidden += 1;
-            drop(state);
-            tracing::debug!(code = %error.code(), %error, "cache still degraded");
-            return;
+        if !self.ill.swap(true, Ordering::AcqRel) {
+            (state.is_told, state.opened) = (false, false);
         }
-        // A backend that fails every other call must not bring the flood back.
-        let again = state.began.is_some_and(|began| now.since(began) < QUIET);
-        if !again {
-            state.began = Some(now);
+        state.failures += 1;
+        let told = self.weigh(&mut state, error, since, now);
+        match told {
+            Told::Not => {}
+            Told::Stretch | Told::Opening | Told::Alert(_) => (state.is_told, state.told) = (true, Some(now)),
         }
         drop(state);
         let (code, backend) = (error.code(), error.backend_name().unwrap_or("unknown"));
-        if again {
-            tracing::debug!(%code, backend, %error, "cache degraded again");
-        } else if matches!(error.kind(), ErrorKind::Authentication | ErrorKind::Permanent) {
-            tracing::error!(%code, backend, %error, "cache degraded: values are computed, not cached, until someone helps");
-        } else {
-            tracing::warn!(%code, backend, %error, "cache degraded: values are computed, not cached, until it is back");
+        match told {
+            Told::Not => tracing::debug!(%code, backend, %error, "cache still degraded"),
+            Told::Alert(calls) => {
+                tracing::error!(%code, backend, calls, %error, "cache degraded: the backend refuses the credentials");
+            }
+            Told::Opening => {
+                tracing::warn!(%code, backend, %error, "cache degraded: the breaker is open, values are computed, not cached");
+            }
+            Told::Stretch if error.kind() == ErrorKind::Permanent => {
+                tracing::error!(%code, backend, %error, "cache degraded: values are computed, not cached, until someone helps");
+            }
+            Told::Stretch => {
+                tracing::warn!(%code, backend, %error, "cache degraded: values are computed, not cached, until it is back");
+            }
         }
+    }
+
+    fn weigh(&self, state: &mut State, error: &Error, since: Since, now: Moment) -> Told {
+        if error.code() == ErrorCode::E030 {
+            let (again, failed) = (state.opened, std::mem::take(&mut state.failed));
+            if failed || !again {
+                state.opened = true;
+                self.openings.fetch_add(1, Ordering::Relaxed);
+                // Without a failure that was seen, the breaker opened for somebody else, or is opened by hand; no such
+                // thing happens twice a second.
+                let new = failed || state.told.is_none_or(|told| now.since(told) >= ALERT);
+                if new && (again || !state.is_told) {
+                    return Told::Opening;
+                }
+            }
+        } else if since.0 == self.openings.load(Ordering::Relaxed) {
+            // What set out before the breaker opened, and comes home only now, is no probe that failed.
+            state.failed = true;
+        }
+        if error.kind() == ErrorKind::Authentication {
+            state.refused += 1;
+            if state.alerted.is_none_or(|last| now.since(last) >= ALERT) {
+                state.alerted = Some(now);
+                return Told::Alert(std::mem::take(&mut state.refused));
+            }
+            return Told::Not;
+        }
+        let quiet = state.told.is_some_and(|told| now.since(told) < QUIET);
+        if state.is_told || quiet { Told::Not } else { Told::Stretch }
     }
 
     /// A call of the backend succeeded.
     #[inline]
     pub(crate) fn succeeded(&self) {
-        if self.ill.load(Ordering::Relaxed) {
+        if self.is_ill() {
             self.recovered();
+        }
+    }
+
+    /// Whether the last call of the backend failed.
+    #[inline]
+    pub(crate) fn is_ill(&self) -> bool {
+        self.ill.load(Ordering::Relaxed)
+    }
+
+    /// A loader failed, and its caller was served an older value instead of its error.
+    pub(crate) fn bad_load(&self, why: &'static str, key: String, now: Moment) {
+        let mut state = self.state.lock();
+        if state.may_complain(&key, now) {
+            drop(state);
+            tracing::warn!(why, key, "load failed, an older value is served");
         }
     }
 
@@ -65,13 +150,9 @@ impl Outage {
     pub(crate) fn bad_entry(&self, error: &Error, key: String, now: Moment) {
         let mut state = self.state.lock();
         state.last = Some(error.clone());
-        if state.entries.get(&key).is_some_and(|last| now.since(*last) < QUIET) {
+        if !state.may_complain(&key, now) {
             return;
         }
-        if state.entries.len() >= MOST_ENTRIES {
-            state.entries.clear();
-        }
-        state.entries.insert(key, now);
         drop(state);
         tracing::warn!(code = %error.code(), %error, "cache entry not usable");
     }
@@ -85,10 +166,30 @@ impl Outage {
     fn recovered(&self) {
         let mut state = self.state.lock();
         if self.ill.swap(false, Ordering::AcqRel) {
-            let hidden = std::mem::take(&mut state.hidden);
+            let failures = std::mem::take(&mut state.failures);
+            let is_told = state.is_told;
             drop(state);
-            tracing::info!(failures = hidden + 1, "cache recovered");
+            // What was not told of needs no end.
+            if is_told {
+                tracing::info!(failures, "cache recovered");
+            } else {
+                tracing::debug!(failures, "cache recovered");
+            }
         }
+    }
+}
+
+impl State {
+    /// Whether it is time to complain about `key` again. Takes note that it is done.
+    fn may_complain(&mut self, key: &str, now: Moment) -> bool {
+        if self.entries.get(key).is_some_and(|last| now.since(*last) < QUIET) {
+            return false;
+        }
+        if self.entries.len() >= MOST_ENTRIES {
+            self.entries.clear();
+        }
+        self.entries.insert(key.to_owned(), now);
+        true
     }
 }
 
@@ -101,6 +202,8 @@ pub(crate) fn concerns_entry(code: ErrorCode) -> bool {
 }
 
 /// How long nothing is said again about the same thing.
-const QUIET: std::time::Duration = std::time::Duration::from_secs(60);
+const QUIET: Duration = Duration::from_secs(60);
+/// How long nothing is said again about refused credentials, or about a breaker that opens unseen.
+const ALERT: Duration = Duration::from_secs(1);
 /// How many entries are remembered as complained about.
 const MOST_ENTRIES: usize = 1024;

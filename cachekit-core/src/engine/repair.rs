@@ -42,7 +42,7 @@ impl Repairs {
 /// Remembers that `key` is to be deleted, and sees to it in the background.
 ///
 /// E032 if too many wait already, E036 if there is no runtime that could do it.
-pub(crate) fn delete_later(engine: &Arc<Engine>, key: Key) -> Result<()> {
+pub(super) fn delete_later(engine: &Arc<Engine>, key: Key) -> Result<()> {
     let repairs = &engine.repairs;
     let mut waiting = repairs.waiting.lock();
     if waiting.keys.len() >= MOST && !waiting.keys.contains(&key) {
@@ -78,8 +78,9 @@ impl Worker {
     async fn run(&mut self) {
         let engine = Arc::clone(&self.engine);
         let Some(backend) = &engine.backend else { return };
-        let mut pause = FIRST_PAUSE;
+        let (mut pause, mut at_once) = (FIRST_PAUSE, AT_ONCE);
         loop {
+            let since = engine.outage.begin();
             let keys: Vec<Key> = {
                 let mut waiting = engine.repairs.waiting.lock();
                 if waiting.keys.is_empty() {
@@ -87,7 +88,7 @@ impl Worker {
                     self.done = true;
                     return;
                 }
-                waiting.keys.iter().take(AT_ONCE).cloned().collect()
+                waiting.keys.iter().take(at_once).cloned().collect()
             };
             let answers = match backend.abilities().fenced {
                 // A load that began before the delete must not store after it.
@@ -98,6 +99,9 @@ impl Worker {
             };
             // A backend that answers for fewer keys than it was asked for breaks its contract.
             let mut failed = answers.len() < keys.len();
+            if let Some(Err(error)) = answers.iter().find(|answer| answer.is_err()) {
+                engine.outage.failed(error, since, engine.now());
+            }
             {
                 let mut waiting = engine.repairs.waiting.lock();
                 for (key, answer) in keys.iter().zip(&answers) {
@@ -114,9 +118,11 @@ impl Worker {
                 }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
+                // A backend that is ill, or that a breaker spares, is tried with one.
+                at_once = 1;
             } else {
                 engine.outage.succeeded();
-                pause = FIRST_PAUSE;
+                (pause, at_once) = (FIRST_PAUSE, AT_ONCE);
             }
         }
     }
@@ -133,5 +139,5 @@ impl Drop for Worker {
 /// How many keys are remembered.
 const MOST: usize = 100_000;
 const AT_ONCE: usize = 256;
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(5);

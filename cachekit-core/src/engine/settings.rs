@@ -20,6 +20,10 @@ pub(crate) struct Settings {
     pub(crate) timeout: Option<Duration>,
     /// How long a loader may take.
     pub(crate) load_timeout: Option<Duration>,
+    /// From what age on a value that is asked for is loaded anew in the background.
+    pub(crate) refresh_after: Option<Duration>,
+    /// For how long beyond its life a value is kept, to be served when it cannot be loaded anew.
+    pub(crate) stale_for: Option<Duration>,
     /// How long to wait while another process loads.
     pub(crate) lock_timeout: Duration,
     /// Whether only one process loads a key at a time, where the backend can see to that.
@@ -35,10 +39,17 @@ impl Default for Settings {
             l1_ttl: Duration::from_secs(30),
             timeout: None,
             load_timeout: None,
+            refresh_after: None,
+            stale_for: None,
             lock_timeout: Duration::from_secs(5),
             fenced: true,
         }
     }
+}
+
+impl Settings {
+    /// How long after a refresh that failed the next one begins at the earliest.
+    pub(crate) const REFRESH_PAUSE: Duration = Duration::from_secs(1);
 }
 
 /// How long a fence is held before it must be renewed.

@@ -59,6 +59,10 @@ stats! {
     loads,
     /// Loaders that failed, panicked or took too long.
     load_failures,
+    /// Loads that began because a value was due to be refreshed. They count as loads, too.
+    refreshes,
+    /// Times that a caller was served a value past its time to live.
+    stale_serves,
     /// Values that were stored, by callers and after loads.
     stores,
     /// Errors met, whether a caller saw them or not.

@@ -22,12 +22,17 @@ impl Tasks {
     /// Runs `work` in the background, if there is a runtime to run it. Says whether there was.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> bool {
         let Ok(runtime) = Handle::try_current() else { return false };
-        let counted = Counted::new(&self.running);
+        let counted = self.count();
         runtime.spawn(async move {
             work.await;
             drop(counted);
         });
         true
+    }
+
+    /// Counts something that runs already, until the answer is dropped.
+    pub(crate) fn count(&self) -> Counted {
+        Counted::new(&self.running)
     }
 
     /// Waits until nothing runs, at most `patience`. Says whether that was reached.
@@ -39,7 +44,7 @@ impl Tasks {
 }
 
 /// One that runs. Dropped with its task, however that ends.
-struct Counted(watch::Sender<usize>);
+pub(crate) struct Counted(watch::Sender<usize>);
 
 impl Counted {
     fn new(running: &watch::Sender<usize>) -> Self {

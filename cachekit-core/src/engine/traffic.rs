@@ -94,14 +94,36 @@ impl<T: Send + Sync + 'static> Traffic<T> {
         let busy = enter(&mut shard, key);
         let flight = Flight::new();
         busy.flight = Some(Arc::clone(&flight));
-        Join::Lead(Lead { visit: self.visitor(key, busy.epoch), flight, value: None, landed: false })
+        let visit = self.visitor(key, busy.epoch);
+        drop(shard);
+        Join::Lead(Lead { visit, flight, kept, value: None, published: false, landed: false })
     }
 
-    /// Waits for the flight of `key` if it is still asking the backend.
+    /// Leads the flight of `key` if nobody does, and if what L1 has is still `due`.
+    pub(crate) fn lead(self: &Arc<Self>, key: &LocalKey, due: impl FnOnce(&Slot) -> bool) -> Option<Lead<T>> {
+        // Declared before the lock is taken, so that it is dropped after it.
+        let kept;
+        let mut shard = self.shard(key).lock();
+        if shard.get(key).is_some_and(|busy| busy.flight.is_some()) {
+            return None;
+        }
+        kept = self.l1.get(key);
+        if !kept.as_ref().is_some_and(due) {
+            return None;
+        }
+        let busy = enter(&mut shard, key);
+        let flight = Flight::new();
+        busy.flight = Some(Arc::clone(&flight));
+        let visit = self.visitor(key, busy.epoch);
+        drop(shard);
+        Some(Lead { visit, flight, kept, value: None, published: false, landed: false })
+    }
+
+    /// Waits for the flight of `key` if it is still asking the backend, or has the value.
     pub(crate) fn reading(&self, key: &LocalKey) -> Option<Waiter<T>> {
         let shard = self.shard(key).lock();
         let flight = shard.get(key)?.flight.as_ref()?;
-        flight.is_reading().then(|| flight.wait())
+        flight.is_for_readers().then(|| flight.wait())
     }
 
     /// Makes room for another to lead the flight of `key` in place of `stalled`, unless somebody did so first. Those
@@ -139,15 +161,20 @@ impl<T: Send + Sync + 'static> Traffic<T> {
 
     /// Begins to write `key`: no copy of what was read before is kept or served from here on.
     pub(crate) fn begin_write(self: &Arc<Self>, key: &LocalKey) -> WriteVisit<T> {
+        self.begin_rewrite(key).0
+    }
+
+    /// [`begin_write`](Self::begin_write), for somebody who writes what L1 had in another way.
+    pub(crate) fn begin_rewrite(self: &Arc<Self>, key: &LocalKey) -> (WriteVisit<T>, Option<Slot>) {
         let mut shard = self.shard(key).lock();
         let busy = enter(&mut shard, key);
         busy.epoch += 1;
         busy.writers += 1;
-        let left = (busy.flight.take(), self.l1.remove(key));
+        let (flight, slot) = (busy.flight.take(), self.l1.remove(key));
         let visit = self.visitor(key, busy.epoch);
         drop(shard);
-        drop(left);
-        WriteVisit::new(visit)
+        drop(flight);
+        (WriteVisit::new(visit), slot)
     }
 
     /// Begins to take away everything of `place`: no copy of what was read before is kept or served from here on, nor
@@ -222,7 +249,11 @@ impl<T> fmt::Debug for Traffic<T> {
 pub(crate) struct Lead<T: Send + Sync + 'static> {
     visit: Visit<T>,
     flight: Arc<Flight<T>>,
+    /// What L1 had when the flight began, and did not do.
+    kept: Option<Slot>,
     value: Option<Option<Arc<T>>>,
+    /// Whether everybody has the value already, while it is being stored.
+    published: bool,
     landed: bool,
 }
 
@@ -244,6 +275,37 @@ impl<T: Send + Sync + 'static> Lead<T> {
     /// The value is known, whatever becomes of storing it.
     pub(crate) fn loaded(&mut self, value: Option<Arc<T>>) {
         self.value = Some(value);
+    }
+
+    /// What L1 had when the flight began, and did not do.
+    pub(crate) fn take_kept(&mut self) -> Option<Slot> {
+        self.kept.take()
+    }
+
+    /// Keeps `slot` in L1 in the meantime, unless the key was written since the flight began.
+    pub(crate) fn keep(&self, slot: Slot) {
+        self.visit.keep(slot);
+    }
+
+    /// The backend has nothing: what L1 has is no copy of anything.
+    pub(crate) fn forget(&self, is_over: impl FnOnce(&Slot) -> bool) {
+        self.visit.forget(is_over);
+    }
+
+    /// Lets everybody have the value who waits or comes later, while it is still to be stored. `slot` is kept in L1
+    /// unless the key was written since the flight began. Nobody loads anew until [`conclude`](Self::conclude).
+    pub(crate) fn publish(&mut self, value: Option<Arc<T>>, slot: Option<Slot>) {
+        self.published = true;
+        if let Some(slot) = slot {
+            self.visit.keep(slot);
+        }
+        self.flight.land(Landing::Found(value));
+    }
+
+    /// Ends a flight whose value was published. `stays` says whether it may stay in L1.
+    pub(crate) fn conclude(mut self, stays: bool) {
+        self.published = !stays;
+        self.settle(Landing::Abandoned, None);
     }
 
     /// Whether nobody has written the key since the flight began.
@@ -272,6 +334,8 @@ impl<T: Send + Sync + 'static> Lead<T> {
                 busy.flight = None;
             }
             match slot {
+                // What was published, and is out of date or not known to be stored.
+                None if self.published && busy.epoch == *epoch => leaving.extend(traffic.l1.remove(key)),
                 Some(slot) if busy.epoch == *epoch => leaving = traffic.l1.insert(key.clone(), slot),
                 slot => leaving.extend(slot),
             }

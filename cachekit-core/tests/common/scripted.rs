@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cachekit_core::{
-    Abilities, Acquired, Backend, BackendFault, Clearable, Entry, Error, FenceToken, Fenced, Health, Key, KeyPrefix,
-    Limits, MemoryBackend, Result, SetOptions, Write,
+    Abilities, Acquired, Backend, BackendFault, Clearable, Counting, Entry, Error, FenceToken, Fenced, Health, Key,
+    KeyPrefix, Limits, MemoryBackend, Result, SetOptions, Write,
 };
 use tokio::sync::Semaphore;
 
@@ -29,6 +29,8 @@ pub enum Call {
     Release,
     SetFenced,
     Clear,
+    Epoch,
+    Advance,
 }
 
 /// When something happens to a call: before the real one, or after it, when it has taken effect and the answer is on
@@ -46,6 +48,7 @@ pub struct Scripted {
     script: Arc<Script>,
     fenced: bool,
     watched: bool,
+    counting: bool,
 }
 
 #[derive(Debug, Default)]
@@ -65,7 +68,7 @@ struct Rule {
 #[derive(Clone, Debug)]
 enum Action {
     Wait(Duration),
-    Fail(BackendFault),
+    Fail(Error),
     Park(Gate),
     Yield(Arc<Mutex<Dice>>),
     FailAtTimes(Arc<Mutex<Dice>>, usize),
@@ -93,7 +96,7 @@ impl Gate {
 impl Scripted {
     /// Everything that `inner` can do but watch.
     pub fn over(inner: &MemoryBackend) -> Self {
-        Self { inner: inner.clone(), script: Arc::default(), fenced: true, watched: false }
+        Self { inner: inner.clone(), script: Arc::default(), fenced: true, watched: false, counting: false }
     }
 
     pub fn new() -> Self {
@@ -108,6 +111,11 @@ impl Scripted {
     /// The same, telling what changes.
     pub fn watched(self) -> Self {
         Self { watched: true, ..self }
+    }
+
+    /// The same with epochs.
+    pub fn counting(self) -> Self {
+        Self { counting: true, ..self }
     }
 
     pub fn memory(&self) -> &MemoryBackend {
@@ -127,12 +135,17 @@ impl Scripted {
 
     /// The next `times` such calls fail.
     pub fn fail(&self, call: Call, when: When, times: usize) {
-        self.rule(Some(call), when, times, Action::Fail(BackendFault::Unreachable));
+        self.rule(Some(call), when, times, Action::Fail(unreachable()));
+    }
+
+    /// From now on such calls fail with `error`.
+    pub fn fail_with(&self, call: Call, error: Error) {
+        self.rule(Some(call), When::Before, usize::MAX, Action::Fail(error));
     }
 
     /// From now on every call fails.
     pub fn fall_ill(&self) {
-        self.rule(None, When::Before, usize::MAX, Action::Fail(BackendFault::Unreachable));
+        self.rule(None, When::Before, usize::MAX, Action::Fail(unreachable()));
     }
 
     /// From now on nothing happens to any call any more.
@@ -195,7 +208,7 @@ impl Scripted {
         for action in actions {
             match action {
                 Action::Wait(time) => tokio::time::sleep(time).await,
-                Action::Fail(fault) => return Err(Error::backend("scripted", fault, "as the script says")),
+                Action::Fail(error) => return Err(error),
                 Action::FailAtTimes(dice, one_in) => {
                     if dice.lock().unwrap().below(one_in) == 0 {
                         return Err(Error::backend("scripted", BackendFault::Unreachable, "by chance"));
@@ -239,6 +252,10 @@ impl Scripted {
             Err(error) => failed(error),
         }
     }
+}
+
+fn unreachable() -> Error {
+    Error::backend("scripted", BackendFault::Unreachable, "as the script says")
 }
 
 /// Lets others run once. Unlike tokio's, it wakes at once.
@@ -296,6 +313,7 @@ impl Backend for Scripted {
     fn abilities(&self) -> Abilities<'_> {
         let abilities = Abilities::none().with_clearable(self);
         let abilities = if self.fenced { abilities.with_fenced(self) } else { abilities };
+        let abilities = if self.counting { abilities.with_counting(self) } else { abilities };
         if self.watched { abilities.with_watchable(&self.inner) } else { abilities }
     }
 
@@ -335,5 +353,16 @@ impl Fenced for Scripted {
 impl Clearable for Scripted {
     async fn clear(&self, prefix: &KeyPrefix) -> Result<()> {
         self.follow(Call::Clear, self.inner.clear(prefix)).await
+    }
+}
+
+#[async_trait]
+impl Counting for Scripted {
+    async fn epoch(&self, prefix: &KeyPrefix) -> Result<u64> {
+        self.follow(Call::Epoch, self.inner.epoch(prefix)).await
+    }
+
+    async fn advance(&self, prefix: &KeyPrefix) -> Result<u64> {
+        self.follow(Call::Advance, self.inner.advance(prefix)).await
     }
 }

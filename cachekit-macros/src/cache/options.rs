@@ -21,13 +21,16 @@ pub(crate) struct Options {
     pub(crate) load_timeout: Option<(Span, Duration)>,
     pub(crate) lock_timeout: Option<Duration>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) background: Option<Span>,
+    pub(crate) refresh_after: Option<(Span, Duration)>,
+    pub(crate) stale_for: Option<Duration>,
     pub(crate) invalidate: Option<Ident>,
     pub(crate) shared_error: Option<Path>,
     pub(crate) krate: Path,
 }
 
 /// What can be written, in the order in which it is told.
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 15] = [
     "ttl",
     "none_ttl",
     "key",
@@ -38,21 +41,21 @@ const KNOWN: [&str; 12] = [
     "load_timeout",
     "lock_timeout",
     "timeout",
+    "background",
+    "refresh_after",
+    "stale_for",
     "invalidate",
     "shared_error",
 ];
 
 /// What other versions of CacheKit know, and what to do without it.
-const LATER: [(&str, &str); 10] = [
+const LATER: [(&str, &str); 7] = [
     ("secure", "leave it away, and do not cache what must be encrypted"),
     ("io", "set the cache up in code and name it with `cache = ..`"),
     ("redis", "set the cache up in code and name it with `cache = ..`"),
     ("api_key", "set the cache up in code and name it with `cache = ..`"),
     ("interop", "leave it away, and let each language have entries of its own"),
-    ("background", "leave it away: the body runs inside its caller"),
     ("serializer", "set up a cache of that format in code and name it with `cache = ..`"),
-    ("refresh_after", "leave it away, or choose a shorter `ttl`"),
-    ("stale_for", "leave it away, or choose a longer `ttl`"),
     ("fail_closed", "leave it away: a cached function runs whatever becomes of the cache"),
 ];
 
@@ -69,6 +72,9 @@ impl Parse for Options {
             load_timeout: None,
             lock_timeout: None,
             timeout: None,
+            background: None,
+            refresh_after: None,
+            stale_for: None,
             invalidate: None,
             shared_error: None,
             krate: parse_quote!(::cachekit),
@@ -114,6 +120,14 @@ impl Options {
             "load_timeout" => self.load_timeout = Some((span, time::limit(&value(option, input)?)?)),
             "lock_timeout" => self.lock_timeout = Some(time::limit(&value(option, input)?)?),
             "timeout" => self.timeout = Some(time::limit(&value(option, input)?)?),
+            "background" => {
+                if input.peek(Token![=]) {
+                    return Err(Error::new(span, "`background` takes no value: write `background` alone"));
+                }
+                self.background = Some(span);
+            }
+            "refresh_after" => self.refresh_after = Some((span, time::limit(&value(option, input)?)?)),
+            "stale_for" => self.stale_for = Some(time::limit(&value(option, input)?)?),
             "invalidate" => self.invalidate = Some(value(option, input)?),
             "shared_error" => self.shared_error = Some(value(option, input)?),
             "crate" => self.krate = value::<LitStr>(option, input)?.parse()?,
@@ -150,6 +164,8 @@ fn example(option: &Ident) -> &'static str {
         "load_timeout" => "load_timeout = \"10s\"",
         "lock_timeout" => "lock_timeout = \"5s\"",
         "timeout" => "timeout = \"1s\"",
+        "refresh_after" => "refresh_after = \"1m\"",
+        "stale_for" => "stale_for = \"1h\"",
         "invalidate" => "invalidate = forget_user",
         "shared_error" => "shared_error = share_error",
         _ => "crate = \"cachekit\"",

@@ -127,6 +127,26 @@ fn types_first(arguments: Option<&AngleBracketedGenericArguments>) -> Option<&Ty
     types(arguments).next()
 }
 
+/// Whether the type shows that it borrows for less than the whole program.
+pub(crate) fn borrows(ty: &Type) -> bool {
+    struct Shown(bool);
+
+    impl Visit<'_> for Shown {
+        fn visit_lifetime(&mut self, lifetime: &syn::Lifetime) {
+            self.0 |= lifetime.ident != "static";
+        }
+
+        fn visit_type_reference(&mut self, reference: &syn::TypeReference) {
+            self.0 |= reference.lifetime.is_none();
+            visit::visit_type_reference(self, reference);
+        }
+    }
+
+    let mut shown = Shown(false);
+    shown.visit_type(ty);
+    shown.0
+}
+
 /// `str`, slices and trait objects cannot stand in an `Arc` of the cache's, so their `Arc` is the value.
 fn is_unsized(value: &Type) -> bool {
     match value {

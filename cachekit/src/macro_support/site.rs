@@ -1,22 +1,17 @@
 //! [`Site`]: a cached function, as it stands in a `static` of its own.
 
 use std::any::type_name;
-use std::convert::Infallible;
 use std::fmt;
-use std::future::Future;
-use std::panic::{Location, resume_unwind};
-use std::pin::pin;
+use std::panic::Location;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cachekit_core::{
-    Error, ErrorCode, IntoKey, Invalidation, KeyWriter, LoadFailure, LoadedOption, Namespace, NotShared, Result, Ttl,
-};
+use cachekit_core::{Error, ErrorCode, IntoKey, Invalidation, KeyWriter, Namespace, OwnedLoads, Result, Ttl};
 
+use super::missing::{Entered, Missing};
 use super::path;
-use super::shape::{Plain, ResultParts};
-use super::sharing::Sharing;
+use super::shape::Plain;
 use super::source::Source;
 
 /// What the macro knows of a function.
@@ -33,6 +28,8 @@ pub struct SiteOptions {
     pub load_timeout: Option<Duration>,
     pub lock_timeout: Option<Duration>,
     pub timeout: Option<Duration>,
+    pub refresh_after: Option<Duration>,
+    pub stale_for: Option<Duration>,
 }
 
 /// A cached function: what it was told, and the namespace that it opened.
@@ -42,7 +39,7 @@ pub struct Site<V: 'static> {
     /// The name or the path of the function, or why it has none.
     path: OnceLock<Result<String>>,
     /// The namespace in the cache that was there first.
-    home: OnceLock<(u64, Namespace<V>)>,
+    home: OnceLock<(u64, Namespace<V, OwnedLoads>)>,
     reported: AtomicBool,
 }
 
@@ -96,7 +93,7 @@ impl<V: Send + Sync + 'static> Site<V> {
         &'static self,
         source: S,
         claims: bool,
-        then: impl FnOnce(Result<&Namespace<V>, &Error>) -> R,
+        then: impl FnOnce(Result<&Namespace<V, OwnedLoads>, &Error>) -> R,
     ) -> R {
         source.with(|cache, lasting| {
             if let (Some((id, namespace)), Some(cache)) = (self.home.get(), cache)
@@ -128,7 +125,7 @@ impl<V: Send + Sync + 'static> Site<V> {
         cache: Option<&cachekit_core::Cache<S::Format>>,
         here: &str,
         claims: bool,
-    ) -> Result<(u64, Namespace<V>)> {
+    ) -> Result<(u64, Namespace<V, OwnedLoads>)> {
         let SiteOptions { function, namespace, name, ttl, none_ttl, load_timeout, lock_timeout, timeout, .. } =
             &self.options;
         let cache = cache.ok_or_else(|| Error::new(ErrorCode::E044, "there is no cache in this process"))?;
@@ -142,7 +139,8 @@ impl<V: Send + Sync + 'static> Site<V> {
             Ok(path)
         });
         let path = path.as_ref().map_err(Error::clone)?;
-        let mut builder = cache.namespace::<V>(namespace.unwrap_or(path)).ttl(*ttl);
+        // The macro has seen to it that only a body which owns what it uses runs in a task.
+        let mut builder = cache.namespace::<V>(namespace.unwrap_or(path)).ttl(*ttl).owned_loads();
         if let Some(ttl) = none_ttl {
             builder = builder.none_ttl(*ttl);
         }
@@ -154,6 +152,12 @@ impl<V: Send + Sync + 'static> Site<V> {
         }
         if let Some(limit) = timeout {
             builder = builder.timeout(*limit);
+        }
+        if let Some(age) = self.options.refresh_after {
+            builder = builder.refresh_after(age);
+        }
+        if let Some(time) = self.options.stale_for {
+            builder = builder.stale_for(time);
         }
         Ok((cache.id(), builder.open()?))
     }
@@ -178,106 +182,8 @@ impl<V> fmt::Debug for Site<V> {
     }
 }
 
-/// What a look-up came to.
-pub enum Entered<R, V> {
-    /// What is to be returned.
-    Found(R),
-    /// Nothing.
-    Missing(Missing<V>),
-}
-
-impl<R, V> fmt::Debug for Entered<R, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Found(_) => "Found",
-            Self::Missing(_) => "Missing",
-        })
-    }
-}
-
-/// An entry that has to be loaded.
-pub struct Missing<V> {
-    /// Its namespace and key, if there is a cache.
-    at: Option<(Namespace<V>, KeyWriter)>,
-    function: &'static str,
-}
-
-impl<V> fmt::Debug for Missing<V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Missing").field("function", &self.function).finish_non_exhaustive()
-    }
-}
-
-impl<V: Send + Sync + 'static> Missing<V> {
-    /// Loads a value with a loader that cannot fail.
-    ///
-    /// # Panics
-    /// If the loader does, here or in the call that this one waited for.
-    pub async fn load<P: Plain<Value = V>>(self, loader: impl Future<Output = P::Return>) -> P::Return {
-        let Some((namespace, key)) = self.at else { return loader.await };
-        let mut loader = pin!(loader);
-        let work = async { Ok::<_, Infallible>(LoadedOption::from(P::loaded(loader.as_mut().await))) };
-        // Boxed, for hits carry the function's future around, too.
-        let found = match Box::pin(namespace.load_shared(&key, work, NotShared)).await {
-            Ok(found) => P::found(found),
-            Err(LoadFailure::Panicked) => panicked(self.function),
-            // Whatever the trouble with the cache, and however long it takes: there is no other way to an answer.
-            Err(_) => None,
-        };
-        match found {
-            Some(found) => found,
-            // The loader has not come to its end: its value would have been found.
-            None => loader.await,
-        }
-    }
-
-    /// Loads a value with a loader that may fail.
-    ///
-    /// # Errors
-    /// The loader's; the cache's, if they can be told.
-    ///
-    /// # Panics
-    /// If the loader does; if it did in the call that this one waited for, and that cannot be told.
-    pub async fn load_result<P, R>(
-        self,
-        loader: impl Future<Output = R>,
-        sharing: Sharing<R::Error>,
-        from_error: Option<fn(Error) -> R::Error>,
-    ) -> R
-    where
-        P: Plain<Value = V>,
-        R: ResultParts<Ok = P::Return>,
-    {
-        let Some((namespace, key)) = self.at else { return loader.await };
-        let mut loader = pin!(loader);
-        let work = async { loader.as_mut().await.into_result().map(|value| LoadedOption::from(P::loaded(value))) };
-        let failed = match Box::pin(namespace.load_shared(&key, work, sharing)).await {
-            Ok(found) => match P::found(found) {
-                Some(found) => return R::from_result(Ok(found)),
-                None => None,
-            },
-            Err(LoadFailure::Own(error)) => Some(error),
-            Err(LoadFailure::Shared(error)) => sharing.take(error),
-            Err(LoadFailure::Panicked) => match from_error {
-                Some(from_error) => Some(from_error(Error::new(ErrorCode::E035, said(self.function)))),
-                None => panicked(self.function),
-            },
-            Err(LoadFailure::TimedOut) => from_error.map(|from_error| {
-                let message = format!("`{}` did not finish within its `load_timeout`", self.function);
-                from_error(Error::new(ErrorCode::E034, message))
-            }),
-            Err(_) => None,
-        };
-        match failed {
-            Some(error) => R::from_result(Err(error)),
-            // The loader has not come to its end: its value or its error would have been found.
-            None => loader.await,
-        }
-    }
-}
-
 /// An entry that is to be invalidated.
-pub struct Outdated<V>(Result<(Namespace<V>, KeyWriter)>);
+pub struct Outdated<V>(Result<(Namespace<V, OwnedLoads>, KeyWriter)>);
 
 impl<V> fmt::Debug for Outdated<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -293,15 +199,6 @@ impl<V: Send + Sync + 'static> Outdated<V> {
             Err(error) => Invalidation::Failed(error),
         }
     }
-}
-
-/// Passes a panic on without reporting it anew: that was done where it arose.
-fn panicked(function: &str) -> ! {
-    resume_unwind(Box::new(said(function)))
-}
-
-fn said(function: &str) -> String {
-    format!("the call of `{function}` that this one waited for panicked")
 }
 
 /// The key of a call.

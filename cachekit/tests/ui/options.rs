@@ -37,23 +37,8 @@ async fn later_interop(id: u64) -> u64 {
     id
 }
 
-#[cache(background)]
-async fn later_background(id: u64) -> u64 {
-    id
-}
-
 #[cache(serializer = Json)]
 async fn later_serializer(id: u64) -> u64 {
-    id
-}
-
-#[cache(refresh_after = "1m")]
-async fn later_refresh_after(id: u64) -> u64 {
-    id
-}
-
-#[cache(stale_for = "1m")]
-async fn later_stale_for(id: u64) -> u64 {
     id
 }
 

@@ -7,11 +7,15 @@ use futures_util::future::join_all;
 
 use super::Namespace;
 use super::read::Found;
+use super::write::Undo;
 use crate::engine::loaded::Loaded;
 use crate::engine::local_key::LocalKey;
-use crate::{Error, ErrorCode, IntoKey, Key, Operation, Remaining, Result, SetOptions, Write};
+use crate::engine::outage::concerns_entry;
+use crate::engine::staleness::Loads;
+use crate::engine::traffic::Visit;
+use crate::{Error, ErrorCode, IntoKey, Key, Operation, Result, SetOptions, Write};
 
-impl<T: Send + Sync + 'static> Namespace<T> {
+impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
     /// [`get`](Self::get) for each of `keys`, in one request to the backend. The answers are in the order of the keys.
     ///
     /// # Errors
@@ -21,9 +25,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         let mut answers: Vec<Option<Result<Option<Arc<T>>>>> = locals
             .iter()
             .map(|local| {
-                let found = self.in_l1(local)?;
-                self.core.stats.l1_hits();
-                Some(Ok(found))
+                let found = self.in_l1(local).inspect(|_| self.core.stats.l1_hits());
+                found.or_else(|| self.in_l1_past_due(local)).map(Ok)
             })
             .collect();
         let missing: Vec<usize> = (0..locals.len()).filter(|&at| answers[at].is_none()).collect();
@@ -54,30 +57,38 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         for (at, (key, value)) in entries.into_iter().enumerate() {
             let local = self.place.local_key(&key);
             let Loaded { value, ttl } = value.into();
-            let ttl = self.life(ttl, true);
+            let life = self.whole_life(self.life(ttl, true));
             let encoded = self.stored_key(&local).and_then(|key| {
-                let bytes = codec.encode(&key, self.place.tenant(), Some(&value), ttl, self.wall())?;
-                Ok(Write::new(key, bytes, SetOptions::new(ttl)))
+                let bytes = self.encode(codec, &key, Some(&value), life)?;
+                Ok(Write::new(key, bytes, SetOptions::new(life.whole())))
             });
             match encoded {
                 Err(error) => answers.push(Err(error)),
                 Ok(write) => {
                     answers.push(Ok(()));
-                    let remaining = ttl.as_duration().map_or(Remaining::Never, Remaining::For);
-                    let slot = self.slot(Some(value), remaining, now, write.value.len());
-                    visits.push((at, self.core.traffic.begin_write(&local), slot));
+                    let slot = self.slot(Some(value), &life.ages(), now, write.value.len());
+                    let visit = self.core.traffic.begin_write(&local);
+                    visits.push((Undo::new(self, &write.key), visit, at, slot));
                     writes.push(write);
                 }
             }
         }
         let stored = self.call_many(Operation::SetMany, writes.len(), backend.set_many(&writes)).await;
-        for ((at, visit, slot), stored) in visits.into_iter().zip(stored) {
+        for ((mut undo, visit, at, slot), stored) in visits.into_iter().zip(stored) {
             match stored {
                 Ok(()) => {
+                    undo.disarm();
                     self.core.stats.stores();
                     visit.commit(slot);
                 }
-                Err(error) => answers[at] = Err(error),
+                Err(error) => {
+                    if concerns_entry(error.code()) {
+                        undo.disarm();
+                    }
+                    // Before the visit ends, so that nobody believes the backend in between.
+                    drop(undo);
+                    answers[at] = Err(error);
+                }
             }
         }
         answers
@@ -120,7 +131,15 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             Ok(stored) => stored,
             Err(error) => return keys.iter().map(|_| Err(error.clone())).collect(),
         };
+        // Dropped before the visits: nobody believes the backend in between.
+        let mut undos: Vec<Undo> = stored.iter().map(|key| Undo::new(self, key)).collect();
         let answers = self.call_many(Operation::DeleteMany, stored.len(), backend.delete_many(&stored)).await;
+        for (undo, answer) in undos.iter_mut().zip(&answers) {
+            if answer.is_ok() {
+                undo.disarm();
+            }
+        }
+        drop(undos);
         for (visit, answer) in visits.into_iter().zip(&answers) {
             if answer.is_ok() {
                 visit.commit(None);
@@ -134,20 +153,10 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         let visits: Vec<_> = locals.iter().map(|local| self.core.traffic.visit(local)).collect();
         let asked = self.now();
         let found = self.look_many(locals).await;
-        let keep = |(visit, found): (crate::engine::traffic::Visit<T>, Result<Found<T>>)| match found? {
-            Found::Live(value, remaining, encoded) => {
-                self.core.stats.backend_hits();
-                if let Some(slot) = self.slot(value.clone(), remaining, asked, encoded) {
-                    visit.keep(slot);
-                }
-                Ok(value)
-            }
-            Found::Nothing | Found::Newer => {
-                self.core.stats.misses();
-                Ok(None)
-            }
+        let keep = |(visit, found): (&Visit<T>, Result<Found<T>>)| {
+            Ok(self.keep(visit, found?, asked).and_then(|copy| copy.value))
         };
-        visits.into_iter().zip(found).map(keep).collect()
+        visits.iter().zip(found).map(keep).collect()
     }
 
     /// Asks the backend for many entries at once and makes of each what it is.
@@ -159,6 +168,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             return locals.iter().map(|_| Ok(Found::Nothing)).collect();
         };
         self.see();
+        self.core.epoch.ask(&self.engine, self.settings.l1_ttl);
         let keys = match locals.iter().map(|local| self.stored_key(local)).collect::<Result<Vec<Key>>>() {
             Ok(keys) => keys,
             Err(error) => return locals.iter().map(|_| Err(error.clone())).collect(),
@@ -182,6 +192,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         if expected == 0 {
             return Vec::new();
         }
+        let since = self.engine.outage.begin();
         let mut answers = match self.settings.timeout {
             None => call.await,
             Some(limit) => tokio::time::timeout(limit, call).await.unwrap_or_else(|_elapsed| {
@@ -198,6 +209,9 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         if answers.iter().all(Result::is_ok) {
             self.engine.outage.succeeded();
         }
-        answers.into_iter().map(|answer| answer.map_err(|error| self.note(error.with_operation(operation)))).collect()
+        answers
+            .into_iter()
+            .map(|answer| answer.map_err(|error| self.note(error.with_operation(operation), since)))
+            .collect()
     }
 }

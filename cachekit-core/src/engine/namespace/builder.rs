@@ -2,6 +2,7 @@
 
 use std::any::{TypeId, type_name};
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -9,8 +10,10 @@ use std::time::Duration;
 use super::{Namespace, NamespaceCore, TenantNamespacesBuilder, Weigher};
 use crate::engine::cache::{Engine, Identity, Opened};
 use crate::engine::codec::Codec;
+use crate::engine::epoch::Epoch;
 use crate::engine::place::{Place, check_namespace};
 use crate::engine::settings::Settings;
+use crate::engine::staleness::{BorrowedLoads, Loads, OwnedLoads};
 use crate::engine::stats::Recorder;
 use crate::engine::traffic::Traffic;
 use crate::sync::Mutex;
@@ -18,7 +21,9 @@ use crate::{Error, ErrorCode, Result, Serializer, Transform, TransformKind, Ttl}
 
 /// How a namespace is opened: [`Cache::namespace`](crate::Cache::namespace).
 #[must_use = "a builder does nothing until `open`"]
-pub struct NamespaceBuilder<T> {
+///
+/// `L` says where loaders run: see [`refresh_after`](Self::refresh_after).
+pub struct NamespaceBuilder<T, L = BorrowedLoads> {
     pub(super) engine: Arc<Engine>,
     name: String,
     serializer: Option<Arc<dyn Serializer<T>>>,
@@ -26,12 +31,71 @@ pub struct NamespaceBuilder<T> {
     weigher: Option<Weigher<T>>,
     version: u32,
     settings: Settings,
+    loads: PhantomData<fn() -> L>,
 }
 
 impl<T: Send + Sync + 'static> NamespaceBuilder<T> {
     pub(crate) fn new(engine: Arc<Engine>, name: &str, serializer: Option<Arc<dyn Serializer<T>>>) -> Self {
-        let settings = engine.defaults.clone();
-        Self { engine, name: name.to_owned(), serializer, transforms: Vec::new(), weigher: None, version: 0, settings }
+        let (name, settings) = (name.to_owned(), engine.defaults.clone());
+        let (transforms, weigher, version) = (Vec::new(), None, 0);
+        Self { engine, name, serializer, transforms, weigher, version, settings, loads: PhantomData }
+    }
+}
+
+impl<T: Send + Sync + 'static, L: Loads> NamespaceBuilder<T, L> {
+    /// From what age on a value that is asked for is loaded anew in the background, while it is served as it is: less
+    /// than the time to live, after which callers have to wait.
+    ///
+    /// - One refresh per key runs at a time, in all processes where the backend is [fenced](crate::Fenced), and it
+    ///   stores under the same rules as any load. Only what is asked for is refreshed.
+    /// - If it fails, one warning per key and minute says so, the old value stays until its end, and the next attempt is
+    ///   made after a tenth of this age, a second at least.
+    ///
+    /// Only a loader that owns what it needs can run on when its caller has left. So the namespace that is opened loads
+    /// with [`get_or_spawn`](Namespace::get_or_spawn), and a loader that runs inside its caller does not compile:
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use cachekit_core::{Cache, Namespace, OwnedLoads};
+    /// # async fn fetch(id: u64) -> Result<String, std::io::Error> { Ok(format!("page {id}")) }
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// # let cache: Cache = Cache::builder().build().unwrap();
+    /// let pages: Namespace<String, OwnedLoads> =
+    ///     cache.local("pages").refresh_after(Duration::from_secs(60)).open().unwrap();
+    /// let page = pages.get_or_spawn(7, || fetch(7)).await?;
+    /// # assert_eq!(*page, "page 7");
+    /// # Ok::<_, cachekit_core::LoadError<std::io::Error>>(()) }).unwrap();
+    /// ```
+    ///
+    /// ```compile_fail,E0599
+    /// # use std::time::Duration;
+    /// # use cachekit_core::{Cache, Namespace, OwnedLoads};
+    /// # async fn fetch(id: u64) -> Result<String, std::io::Error> { Ok(format!("page {id}")) }
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// # let cache: Cache = Cache::builder().build().unwrap();
+    /// let pages: Namespace<String, OwnedLoads> =
+    ///     cache.local("pages").refresh_after(Duration::from_secs(60)).open().unwrap();
+    /// let page = pages.get_or_load(7, || fetch(7)).await?;
+    /// # Ok::<_, cachekit_core::LoadError<std::io::Error>>(()) }).unwrap();
+    /// ```
+    pub fn refresh_after(mut self, age: Duration) -> NamespaceBuilder<T, OwnedLoads> {
+        self.settings.refresh_after = Some(age);
+        self.owned_loads()
+    }
+
+    /// For how long beyond its time to live a value is kept, in L1 and in the backend, to be served when it cannot be
+    /// loaded anew: when the loader fails, panics or exceeds the [`load_timeout`](Self::load_timeout), be the backend
+    /// well or not. For as long as the loader brings values, they are what callers get, also while the backend is ill.
+    ///
+    /// - Callers learn of it from [`tell_stale`](crate::tell_stale), operators from
+    ///   [`Stats::stale_serves`](crate::Stats::stale_serves) and one warning per key and minute.
+    /// - Only loads serve it. [`get`](Namespace::get) and its kin never do.
+    /// - `set`, `delete` and `clear` take what is kept away; [`expire`](Namespace::expire) leaves it.
+    /// - A process that reaches the backend serves nothing that the backend does not have any more. One that does not
+    ///   reach it may serve its own copy until the end of this time, also of what another process has deleted.
+    pub fn stale_for(mut self, time: Duration) -> Self {
+        self.settings.stale_for = Some(time);
+        self
     }
 
     /// How long values live, unless a call says otherwise. The cache's default unless said.
@@ -65,7 +129,14 @@ impl<T: Send + Sync + 'static> NamespaceBuilder<T> {
         self
     }
 
-    /// How long a loader may take: [`LoadError::TimedOut`](crate::LoadError::TimedOut) for all who wait for it.
+    /// How long a loader may take.
+    ///
+    /// - If there is nothing older to serve: [`LoadError::TimedOut`](crate::LoadError::TimedOut) for all who wait, and
+    ///   the loader is dropped.
+    /// - If there is ([`stale_for`](Self::stale_for)), they get that. A loader in a task
+    ///   ([`get_or_spawn`](Namespace::get_or_spawn)) then goes on in the background and its value is stored; callers who
+    ///   come meanwhile get the older value at once. In its case the time counts from the beginning of the load, a slow
+    ///   backend included.
     pub fn load_timeout(mut self, timeout: Duration) -> Self {
         self.settings.load_timeout = Some(timeout);
         self
@@ -115,7 +186,7 @@ impl<T: Send + Sync + 'static> NamespaceBuilder<T> {
     }
 
     /// Divides the namespace by tenant: entries can only be reached through a handle that names one.
-    pub fn per_tenant(self) -> TenantNamespacesBuilder<T> {
+    pub fn per_tenant(self) -> TenantNamespacesBuilder<T, L> {
         TenantNamespacesBuilder::new(self)
     }
 
@@ -123,21 +194,29 @@ impl<T: Send + Sync + 'static> NamespaceBuilder<T> {
     ///
     /// # Errors
     /// - E042 for a name that is not 1 to 64 of `A-Z a-z 0-9 _ . -`, or that is `t`.
-    /// - E044 for a setting that cannot be.
+    /// - E044 for a setting that cannot be: zero, or a `refresh_after` that is not less than the `ttl`.
     /// - E046 if the cache has the namespace open with another type, format or version, otherwise compressed or
     ///   encrypted, or otherwise divided by tenant.
-    pub fn open(self) -> Result<Namespace<T>> {
+    pub fn open(self) -> Result<Namespace<T, L>> {
         let engine = Arc::clone(&self.engine);
         let (core, settings) = self.open_core(false)?;
         let place = Arc::new(Place::of_namespace(core.id, &core.name));
-        Ok(Namespace { engine, core, place, settings })
+        Ok(Namespace { engine, core, place, settings, loads: PhantomData })
+    }
+
+    /// What `#[cache]` opens, which has seen to it itself that a loader owns what it needs.
+    #[doc(hidden)]
+    pub fn owned_loads(self) -> NamespaceBuilder<T, OwnedLoads> {
+        let Self { engine, name, serializer, transforms, weigher, version, settings, loads: _ } = self;
+        NamespaceBuilder { engine, name, serializer, transforms, weigher, version, settings, loads: PhantomData }
     }
 
     pub(super) fn open_core(self, per_tenant: bool) -> Result<(Arc<NamespaceCore<T>>, Arc<Settings>)> {
         check_namespace(&self.name)?;
         self.check_settings()?;
         self.check_transforms()?;
-        let Self { engine, name, serializer, transforms, weigher, version, settings } = self;
+        let Self { engine, name, serializer, transforms, weigher, version, settings, .. } = self;
+        let prefix = Place::of_namespace(0, &name).stored_prefix()?;
         let identity = Identity {
             type_id: TypeId::of::<T>(),
             type_name: type_name::<T>(),
@@ -154,7 +233,8 @@ impl<T: Send + Sync + 'static> NamespaceBuilder<T> {
             let codec = serializer.map(|serializer| Codec::new(serializer, transforms, version, engine.max_value));
             let (in_motion, giving_up) = (Arc::clone(&traffic), Arc::clone(&traffic));
             let id = NEXT.fetch_add(1, Ordering::Relaxed);
-            let everywhere = Place::of_namespace(id, &name);
+            let (everywhere, all) = (Place::of_namespace(id, &name), Place::of_namespace(id, &name));
+            let risen = Arc::clone(&traffic);
             let core = NamespaceCore {
                 name: name.clone(),
                 id,
@@ -163,6 +243,7 @@ impl<T: Send + Sync + 'static> NamespaceBuilder<T> {
                 keeps_decoded,
                 traffic,
                 stats: Arc::clone(&stats),
+                epoch: Arc::new(Epoch::new(prefix.clone(), move || risen.all_changed(&all))),
                 sight: Arc::default(),
                 watcher: Mutex::default(),
             };
@@ -180,14 +261,27 @@ impl<T: Send + Sync + 'static> NamespaceBuilder<T> {
     }
 
     fn check_settings(&self) -> Result<()> {
-        let Settings { jitter, timeout, load_timeout, l1_ttl, .. } = &self.settings;
+        let Settings { ttl, jitter, timeout, load_timeout, l1_ttl, refresh_after, stale_for, .. } = &self.settings;
         if !(0.0..=1.0).contains(jitter) {
             return Err(Error::invalid(ErrorCode::E044, "jitter", "a part from 0.0 to 1.0", jitter));
         }
-        for (name, limit) in [("timeout", *timeout), ("load_timeout", *load_timeout), ("l1_ttl", Some(*l1_ttl))] {
+        let times = [
+            ("timeout", *timeout),
+            ("load_timeout", *load_timeout),
+            ("l1_ttl", Some(*l1_ttl)),
+            ("refresh_after", *refresh_after),
+            ("stale_for", *stale_for),
+        ];
+        for (name, limit) in times {
             if limit.is_some_and(|limit| limit.is_zero()) {
                 return Err(Error::invalid(ErrorCode::E044, name, "more than zero", "zero"));
             }
+        }
+        if let (Some(age), Some(life)) = (refresh_after, ttl.as_duration())
+            && *age >= life
+        {
+            let expected = format_args!("less than the `ttl`, {life:?}");
+            return Err(Error::invalid(ErrorCode::E044, "refresh_after", expected, format_args!("{age:?}")));
         }
         Ok(())
     }
@@ -203,7 +297,7 @@ impl<T: Send + Sync + 'static> NamespaceBuilder<T> {
     }
 }
 
-impl<T> fmt::Debug for NamespaceBuilder<T> {
+impl<T, L> fmt::Debug for NamespaceBuilder<T, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NamespaceBuilder")
             .field("name", &self.name)

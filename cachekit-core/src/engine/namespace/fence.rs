@@ -10,18 +10,20 @@ use bytes::Bytes;
 use futures_util::future::{Either, join_all, select};
 
 use super::Namespace;
-use super::read::Found;
+use super::load::Wish;
+use super::read::{Copy, Found};
 use crate::engine::cache::Engine;
 use crate::engine::local_key::LocalKey;
 use crate::engine::settings::LEASE;
-use crate::{Acquired, Error, ErrorCode, FenceToken, Fenced, Key, Operation, Remaining, Result, SetOptions};
+use crate::engine::staleness::Loads;
+use crate::{Acquired, Error, ErrorCode, FenceToken, Fenced, Key, Operation, Result, SetOptions};
 
 /// How trying to take a fence ended.
 pub(super) enum Taken<T> {
     /// It is held.
     Held(Fence),
     /// Another process had loaded in the meantime.
-    Found(Option<Arc<T>>, Remaining, usize),
+    Found(Copy<T>),
     /// What is stored is not to be touched: a later release wrote it.
     Newer,
     /// It is not held: the time is up, or the backend failed. The work is done without, and not stored.
@@ -38,16 +40,10 @@ pub(super) struct Fence {
     over: bool,
 }
 
-impl<T: Send + Sync + 'static> Namespace<T> {
+impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
     /// Takes the fence of a key, waiting for other processes at most as long as the `lock_timeout` says.
-    /// `absent_will_do` says whether the knowledge that there is no value ends the search.
-    pub(super) async fn take_fence(
-        &self,
-        fenced: &dyn Fenced,
-        local: &LocalKey,
-        key: &Key,
-        absent_will_do: bool,
-    ) -> Taken<T> {
+    /// `wish` says what ends the search.
+    pub(super) async fn take_fence(&self, fenced: &dyn Fenced, local: &LocalKey, key: &Key, wish: Wish) -> Taken<T> {
         let began = tokio::time::Instant::now();
         let mut pause = FIRST_PAUSE;
         loop {
@@ -55,16 +51,14 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             let doubted = self.doubts(local, key);
             match self.call(Operation::Acquire, key, fence.take(fenced)).await {
                 Ok(Acquired::Granted { found: Some(entry) }) if !doubted => match self.understand(key, &entry) {
-                    Ok(Found::Live(value, remaining, encoded)) if value.is_some() || absent_will_do => {
-                        return Taken::Found(value, remaining, encoded);
-                    }
+                    Ok(Found::Live(copy)) if self.fulfils(&copy, wish) => return Taken::Found(copy),
                     Ok(Found::Newer) => return Taken::Newer,
                     // What cannot be read is overwritten.
-                    Ok(Found::Live(..) | Found::Nothing) | Err(_) => return Taken::Held(fence),
+                    Ok(Found::Live(_) | Found::Stale(_) | Found::Nothing) | Err(_) => return Taken::Held(fence),
                 },
                 Ok(Acquired::Granted { .. }) => return Taken::Held(fence),
                 Ok(Acquired::Held) => fence.forget(),
-                Err(error) => return Taken::Without(error),
+                Err(error) => return Taken::Without(fence.not_taken(error)),
             }
             let left = self.settings.lock_timeout.saturating_sub(began.elapsed());
             if left.is_zero() {
@@ -76,11 +70,9 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             tokio::time::sleep(self.with_chance(pause).min(left)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
             match self.look(local).await {
-                Ok(Found::Live(value, remaining, encoded)) if value.is_some() || absent_will_do => {
-                    return Taken::Found(value, remaining, encoded);
-                }
+                Ok(Found::Live(copy)) if self.fulfils(&copy, wish) => return Taken::Found(copy),
                 Ok(Found::Newer) => return Taken::Newer,
-                Ok(Found::Live(..) | Found::Nothing) => {}
+                Ok(Found::Live(_) | Found::Stale(_) | Found::Nothing) => {}
                 Err(error) => return Taken::Without(error),
             }
         }
@@ -113,6 +105,13 @@ impl Fence {
         self.over = true;
     }
 
+    /// It is not known whether it is held: then it is released. Where the request never left, there is nothing to
+    /// release, and the backend is spared.
+    pub(super) fn not_taken(mut self, error: Error) -> Error {
+        self.over = error.is_unsent();
+        error
+    }
+
     /// Does `work`, renewing all of `fences` meanwhile.
     pub(super) async fn hold_all_during<R>(
         fences: impl Iterator<Item = &Self>,
@@ -137,8 +136,9 @@ impl Fence {
             return Ok(false);
         }
         let stored = fenced.set_fenced(&self.key, &self.token, value, options).await;
-        // Either answer says that the fence is over; an error leaves that open.
-        self.over = stored.is_ok();
+        // Either answer says that the fence is over; an error leaves that open. A backend that is not called any more is
+        // not asked to release it either: it lapses by itself.
+        self.over = stored.as_ref().map_or_else(|error| error.code() == ErrorCode::E030, |_| true);
         stored
     }
 

@@ -2,22 +2,26 @@
 
 mod lead;
 mod sharing;
+mod task;
+mod wish;
 
 use std::future::Future;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
-use futures_util::future::{Either, select};
-
-pub(super) use self::lead::{Ran, Way};
+pub(super) use self::lead::{FAILED, PANICKED, Ran, TIMED_OUT, Way};
 pub use self::sharing::{ErrorSharing, LoadFailure, NotShared, Shared, SharedByArc};
+use self::wish::Brought;
+pub(super) use self::wish::Wish;
 use super::{Namespace, typed};
 use crate::engine::load_error::LoadError;
 use crate::engine::loaded::{Loaded, LoadedOption};
 use crate::engine::local_key::LocalKey;
 use crate::engine::settings::PATIENCE;
+use crate::engine::staleness::Loads;
+use crate::engine::staleness::Stale;
 use crate::engine::traffic::{Join, Landing, Lead, WaitGraph, Waited};
-use crate::{Error, ErrorCode, IntoKey, Result};
+use crate::{IntoKey, Result};
 
 impl<T: Send + Sync + 'static> Namespace<T> {
     /// The value under `key`, computed by `loader` if nobody has it.
@@ -43,7 +47,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     /// ```
     ///
     /// # Errors
-    /// [`LoadError`]: the loader's error, its panic, or that it took longer than the `load_timeout`.
+    /// [`LoadError`]: the loader's error, its panic, or that it took longer than the `load_timeout`; none of these as long
+    /// as there is an older value to serve ([`stale_for`](crate::NamespaceBuilder::stale_for)).
     pub async fn get_or_load<K, L, W, V, E>(&self, key: K, loader: L) -> Result<Arc<T>, LoadError<E>>
     where
         K: IntoKey,
@@ -79,32 +84,9 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         let loader = async move { loader().await.map(Into::into) };
         Ok(Box::pin(self.load(local, loader, SharedByArc, true)).await?)
     }
+}
 
-    /// As [`get_or_load`](Self::get_or_load), with the loader in a task of its own, which lives for as long as anybody
-    /// waits for it: this call may be dropped without the work being lost for the others.
-    ///
-    /// The task has neither the caller's task-locals nor its span.
-    ///
-    /// # Panics
-    /// Outside a tokio runtime.
-    pub async fn get_or_spawn<K, L, W, V, E>(&self, key: K, loader: L) -> Result<Arc<T>, LoadError<E>>
-    where
-        K: IntoKey,
-        L: FnOnce() -> W + Send + 'static,
-        W: Future<Output = Result<V, E>> + Send + 'static,
-        V: Into<Loaded<T>>,
-        E: Send + Sync + 'static,
-    {
-        // That there is none will not do here.
-        if let Some(Some(value)) = self.find(&key) {
-            return Ok(value);
-        }
-        let local = self.place.local_key(&key);
-        let loader = async move { loader().await.map(|loaded| LoadedOption::from(loaded.into())) };
-        let found = Box::pin(self.load_in_task(local, loader)).await?;
-        Ok(found.expect("a loader that returns a value does not bring none"))
-    }
-
+impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
     /// The look-up that `#[cache]` makes first.
     #[doc(hidden)]
     #[inline]
@@ -143,40 +125,43 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         if !self.engine.is_serving() {
             return self.load_alone(loader).await;
         }
+        if let Some(found) = self.in_l1_past_due(&local).filter(|found| found.is_some() || absent_will_do) {
+            return Ok(found);
+        }
         let graph = WaitGraph::current();
         match self.take_turn(&graph, &local, sharing, absent_will_do).await {
             Turn::Over(loaded) => loaded,
             Turn::Alone => self.load_alone(loader).await,
             Turn::Lead(lead) => {
                 let flight = Arc::clone(lead.flight());
-                let work = self.look_or_load(lead, &local, loader, sharing, absent_will_do);
+                let wish = Wish { absent_will_do, refresh: false, owned: false };
+                let work = self.look_or_load(lead, &local, loader, sharing, wish);
                 flight.led(graph.and(flight.id()).scope(work)).await
             }
         }
     }
 
-    async fn load_in_task<W, E>(&self, local: LocalKey, loader: W) -> Result<Option<Arc<T>>, LoadFailure<E>>
+    /// The leader's way, for a loader that runs inside its caller.
+    async fn look_or_load<W, E, S>(
+        &self,
+        lead: Lead<T>,
+        local: &LocalKey,
+        loader: W,
+        sharing: S,
+        wish: Wish,
+    ) -> Result<Option<Arc<T>>, LoadFailure<E>>
     where
-        W: Future<Output = Result<LoadedOption<T>, E>> + Send + 'static,
-        E: Send + Sync + 'static,
+        W: Future<Output = Result<LoadedOption<T>, E>>,
+        S: ErrorSharing<E>,
     {
-        if !self.engine.is_serving() {
-            return self.load_alone(loader).await;
-        }
-        let graph = WaitGraph::current();
-        let lead = match self.take_turn(&graph, &local, SharedByArc, false).await {
-            Turn::Over(loaded) => return loaded,
-            Turn::Alone => return self.load_alone(loader).await,
-            Turn::Lead(lead) => lead,
-        };
-        // Waits from before the task begins, so that it never finds itself unwanted too early.
-        let _waiter = lead.wait();
-        let _waits = graph.wait_for(lead.flight().id());
-        match tokio::spawn(self.clone().lead_in_task(lead, local, loader, graph)).await {
-            Ok(Some(loaded)) => loaded,
-            Ok(None) => Err(LoadFailure::Panicked),
-            Err(error) if error.is_panic() => Err(LoadFailure::Panicked),
-            Err(_) => Err(LoadFailure::Cache(Error::new(ErrorCode::E036, "the runtime ended during the load"))),
+        match self.look_or_run(lead, local, loader, sharing, wish).await {
+            Brought::Found(value) => Ok(value),
+            Brought::Loaded(wish::Loaded { lead, key, loaded, way }) => {
+                Ok(self.store_and_land(lead, key.as_ref(), loaded, way).await)
+            }
+            Brought::Stale(stale, _) => Ok(self.serve(stale)),
+            Brought::Failed(failure) => Err(failure),
+            Brought::Panicked(payload) => resume_unwind(payload),
         }
     }
 
@@ -200,53 +185,52 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             let flight = Arc::clone(waiter.flight());
             let Some(_waits) = graph.wait_for(flight.id()) else { return Turn::Alone };
             self.core.stats.waits();
-            let failure = match waiter.landing(PATIENCE).await {
+            let landing = match waiter.landing(PATIENCE, |stale| self.when_late(stale, absent_will_do)).await {
                 Waited::Stalled => {
                     self.core.traffic.take_over(local, &flight);
                     continue;
                 }
-                Waited::Landed(Landing::Found(value)) if value.is_some() || absent_will_do => {
-                    return Turn::Over(Ok(value));
+                Waited::Late(stale) => return Turn::Over(Ok(self.serve(stale))),
+                Waited::Landed(Landing::Fallback(stale, why)) => {
+                    if self.accepts(&stale, absent_will_do) {
+                        return Turn::Over(Ok(self.serve(stale)));
+                    }
+                    *why
                 }
+                Waited::Landed(landing) => landing,
+            };
+            let failure = match landing {
+                Landing::Found(value) if value.is_some() || absent_will_do => return Turn::Over(Ok(value)),
                 // Nothing came of it for this caller: begin anew, perhaps as the leader.
-                Waited::Landed(Landing::Found(_) | Landing::Missed | Landing::Refused(_) | Landing::Abandoned) => {
+                Landing::Found(_) => {
+                    // It may still be on its way to the backend.
+                    self.core.traffic.take_over(local, &flight);
                     continue;
                 }
-                Waited::Landed(Landing::Failed(error)) => match sharing.recover(error) {
+                Landing::Missed | Landing::Refused(_) | Landing::Abandoned | Landing::Fallback(..) => continue,
+                Landing::Failed(error) => match sharing.recover(error) {
                     Some(error) => LoadFailure::Shared(error),
                     // Another call site loads this key with another type of error.
                     None => return Turn::Alone,
                 },
-                Waited::Landed(Landing::Alone) => return Turn::Alone,
-                Waited::Landed(Landing::Panicked) => LoadFailure::Panicked,
-                Waited::Landed(Landing::TimedOut) => LoadFailure::TimedOut,
+                Landing::Alone => return Turn::Alone,
+                Landing::Panicked => LoadFailure::Panicked,
+                Landing::TimedOut => LoadFailure::TimedOut,
             };
             return Turn::Over(Err(failure));
         }
     }
 
-    /// Leads a flight in a task, for as long as anybody waits. `None` if nobody does any more.
-    async fn lead_in_task<W, E>(
-        self,
-        lead: Lead<T>,
-        local: LocalKey,
-        loader: W,
-        graph: WaitGraph,
-    ) -> Option<Result<Option<Arc<T>>, LoadFailure<E>>>
-    where
-        W: Future<Output = Result<LoadedOption<T>, E>>,
-        E: Send + Sync + 'static,
-    {
-        let flight = Arc::clone(lead.flight());
-        let work = graph.and(flight.id()).scope(self.look_or_load(lead, &local, loader, SharedByArc, false));
-        match select(std::pin::pin!(work), std::pin::pin!(flight.nobody_waits())).await {
-            Either::Left((loaded, _)) => Some(loaded),
-            Either::Right(_) => None,
+    /// What becomes of a caller who waits for a load that takes too long, where there is something older.
+    pub(super) fn when_late(&self, stale: &Stale<T>, absent_will_do: bool) -> Option<Waited<T>> {
+        if self.accepts(stale, absent_will_do) {
+            return Some(Waited::Late(stale.clone()));
         }
+        self.settings.load_timeout.map(|_| Waited::Landed(Landing::TimedOut))
     }
 
     fn will_do(&self, slot: &crate::engine::l1::Slot, absent_will_do: bool) -> bool {
-        self.is_live(slot.ends) && (absent_will_do || slot.value.is_some())
+        self.is_live(slot.fresh) && (absent_will_do || slot.value.is_some())
     }
 
     /// Runs the loader as if there were no cache.
@@ -254,7 +238,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     where
         W: Future<Output = Result<LoadedOption<T>, E>>,
     {
-        match self.run(loader).await {
+        match self.run(loader, || false).await {
             Ran::Done(Ok(loaded)) => Ok(loaded.value),
             Ran::Done(Err(error)) => Err(LoadFailure::Own(error)),
             Ran::TimedOut => Err(LoadFailure::TimedOut),

@@ -8,16 +8,18 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use super::fence::Fence;
-use super::load::{Ran, Way};
-use super::read::Found;
+use super::load::{FAILED, PANICKED, Ran, TIMED_OUT, Way, Wish};
+use super::read::{Copy, Found};
 use super::{Namespace, typed};
+use crate::engine::l1::Slot;
 use crate::engine::load_error::LoadError;
 use crate::engine::loaded::{Loaded, LoadedOption};
 use crate::engine::local_key::LocalKey;
 use crate::engine::outage::concerns_entry;
 use crate::engine::settings::PATIENCE;
+use crate::engine::staleness::Stale;
 use crate::engine::traffic::{Flight, Join, Landing, Lead, WaitGraph, Waited, Waiter};
-use crate::{Acquired, IntoKey, Operation, Remaining, Result};
+use crate::{Acquired, IntoKey, Operation, Result};
 
 /// A key that this caller leads.
 struct Led<T: Send + Sync + 'static> {
@@ -38,7 +40,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     /// the cache, it runs and its values arrive.
     ///
     /// # Errors
-    /// [`LoadError`], if the loader failed. What was found without it is then not told.
+    /// [`LoadError`], if the loader failed, unless there is an older value to serve for every key that it was to bring
+    /// ([`stale_for`](crate::NamespaceBuilder::stale_for)). What was found without it is then not told.
     pub async fn get_or_load_many<K, L, W, I, V, E>(
         &self,
         keys: &[K],
@@ -97,13 +100,20 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                 values[at] = Some(value);
                 continue;
             }
-            match self.core.traffic.join(local, |slot| self.is_live(slot.ends) && slot.value.is_some()) {
+            if let Some(Some(value)) = self.in_l1_past_due(local) {
+                values[at] = Some(value);
+                continue;
+            }
+            match self.core.traffic.join(local, |slot| self.is_live(slot.fresh) && slot.value.is_some()) {
                 Join::Hit(slot) => {
                     self.core.stats.l1_hits();
                     values[at] = typed(slot.value);
                 }
                 Join::Wait(waiter) => waiters.push((at, waiter)),
-                Join::Lead(lead) => {
+                Join::Lead(mut lead) => {
+                    if let Some(slot) = lead.take_kept() {
+                        self.fall_back_to_slot(&lead, &slot);
+                    }
                     graph = graph.and(lead.flight().id());
                     led.push(Led { at, lead, way: Way::NotAtAll });
                 }
@@ -140,13 +150,12 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         for (mut led, found) in led.into_iter().zip(self.look_many(&locals).await) {
             let mut refused = None;
             match found {
-                Ok(Found::Live(Some(value), remaining, encoded)) => {
+                Ok(Found::Live(copy)) if copy.value.is_some() => {
                     self.core.stats.backend_hits();
-                    values[led.at] = self.land(led.lead, Some(value), remaining, asked, encoded);
+                    values[led.at] = self.land(led.lead, copy, asked);
                     continue;
                 }
-                Ok(Found::Live(None, ..) | Found::Nothing) => led.way = Way::Plainly,
-                Ok(Found::Newer) => {}
+                Ok(found) => led.way = self.fall_back(&led.lead, &found, WISH, asked),
                 Err(error) => {
                     if concerns_entry(error.code()) {
                         led.way = Way::Plainly;
@@ -171,7 +180,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             let doubted = self.doubts(&keys[led.at].1, &key);
             match self.call(Operation::Acquire, &key, fence.take(fenced)).await {
                 Ok(Acquired::Granted { found: Some(entry) }) if !doubted => match self.understand(&key, &entry) {
-                    Ok(Found::Live(Some(value), remaining, encoded)) => Fencing::Found(value, remaining, encoded),
+                    Ok(Found::Live(copy)) if copy.value.is_some() => Fencing::Found(copy),
                     Ok(Found::Newer) => Fencing::Without,
                     _ => Fencing::Held(fence),
                 },
@@ -180,7 +189,10 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                     fence.forget();
                     Fencing::Without
                 }
-                Err(_) => Fencing::Without,
+                Err(error) => {
+                    fence.not_taken(error);
+                    Fencing::Without
+                }
             }
         });
         let fences = join_all(fences).await;
@@ -189,8 +201,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             led.way = match fencing {
                 Fencing::Held(fence) => Way::Under(fence),
                 Fencing::Without => Way::NotAtAll,
-                Fencing::Found(value, remaining, encoded) => {
-                    values[led.at] = self.land(led.lead, Some(value), remaining, asked, encoded);
+                Fencing::Found(copy) => {
+                    values[led.at] = self.land(led.lead, copy, asked);
                     continue;
                 }
             };
@@ -210,8 +222,10 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         let flight = Arc::clone(waiter.flight());
         let Some(_waits) = graph.wait_for(flight.id()) else { return (at, None) };
         self.core.stats.waits();
-        match waiter.landing(PATIENCE).await {
+        match waiter.landing(PATIENCE, |stale| self.when_late(stale, false)).await {
             Waited::Landed(Landing::Found(value)) => (at, value),
+            Waited::Late(stale) => (at, self.serve(stale)),
+            // If the load of the batch fails too, it is looked for then.
             Waited::Landed(_) => (at, None),
             Waited::Stalled => {
                 self.core.traffic.take_over(local, &flight);
@@ -238,7 +252,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         V: Into<Loaded<T>>,
         E: Send + Sync + 'static,
     {
-        let missing: Vec<K> = led.iter().map(|led| led.at).chain(rest).map(|at| keys[at].0.clone()).collect();
+        let missing: Vec<K> =
+            led.iter().map(|led| led.at).chain(rest.iter().copied()).map(|at| keys[at].0.clone()).collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -247,21 +262,25 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             Way::Under(fence) => Some(fence),
             _ => None,
         });
-        let ran = Fence::hold_all_during(fences, fenced, self.run(async move { loader(missing).await })).await;
+        let ran =
+            Fence::hold_all_during(fences, fenced, self.run(async move { loader(missing).await }, || false)).await;
         let brought = match ran {
             Ran::Done(Ok(brought)) => brought,
             Ran::Done(Err(error)) => {
                 let error = Arc::new(error);
-                land_all(led, || Landing::Failed(Arc::clone(&error) as Arc<_>));
-                return Err(LoadError::Loader(error));
+                let landing = || Landing::Failed(Arc::clone(&error) as Arc<_>);
+                let served = self.fall_back_all(keys, led, &rest, values, FAILED, landing);
+                return served.ok_or(LoadError::Loader(error));
             }
             Ran::TimedOut => {
-                land_all(led, || Landing::TimedOut);
-                return Err(LoadError::TimedOut);
+                let served = self.fall_back_all(keys, led, &rest, values, TIMED_OUT, || Landing::TimedOut);
+                return served.ok_or(LoadError::TimedOut);
             }
             Ran::Panicked(payload) => {
-                land_all(led, || Landing::Panicked);
-                resume_unwind(payload)
+                return match self.fall_back_all(keys, led, &rest, values, PANICKED, || Landing::Panicked) {
+                    Some(()) => Ok(()),
+                    None => resume_unwind(payload),
+                };
             }
         };
         let mut loaded: HashMap<usize, Loaded<T>> = HashMap::new();
@@ -276,6 +295,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         }
         let stores = led.into_iter().filter_map(|led| match loaded.remove(&led.at) {
             None => {
+                // There is none any more.
+                led.lead.forget(|slot| self.is_over(slot));
                 led.lead.land(Landing::Missed, None);
                 None
             }
@@ -287,17 +308,51 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         join_all(stores).await;
         Ok(())
     }
+
+    /// Serves the older values of all keys for which the loader did not come up, and lands. `None` if one has none: then
+    /// the caller is told of the failure.
+    fn fall_back_all<K>(
+        &self,
+        keys: &[(K, LocalKey)],
+        led: Vec<Led<T>>,
+        rest: &[usize],
+        values: &mut [Option<Arc<T>>],
+        why: &'static str,
+        landing: impl Fn() -> Landing<T>,
+    ) -> Option<()> {
+        let mut stale: Vec<(usize, Option<Stale<T>>)> =
+            rest.iter().map(|&at| (at, self.stale_in_l1(&keys[at].1))).collect();
+        for led in led {
+            let fallback = self.fallback(&led.lead, false);
+            let landing = match &fallback {
+                Some(stale) => Landing::Fallback(stale.clone(), Box::new(landing())),
+                None => landing(),
+            };
+            led.lead.land(landing, None);
+            stale.push((led.at, fallback));
+        }
+        if stale.iter().any(|(_, stale)| stale.is_none()) {
+            return None;
+        }
+        self.engine.outage.bad_load(why, self.core.name.clone(), self.now());
+        for (at, stale) in stale {
+            values[at] = stale.and_then(|stale| self.serve(stale));
+        }
+        Some(())
+    }
+
+    fn stale_in_l1(&self, local: &LocalKey) -> Option<Stale<T>> {
+        let Slot { value, kept, .. } = self.engine.l1.get(local)?;
+        Some(Stale { value: typed(value), until: kept }).filter(|stale| self.accepts(stale, false))
+    }
 }
 
 /// How trying to take the fence of one key of many ended.
 enum Fencing<T> {
     Held(Fence),
-    Found(Arc<T>, Remaining, usize),
+    Found(Copy<T>),
     Without,
 }
 
-fn land_all<T: Send + Sync + 'static>(led: Vec<Led<T>>, landing: impl Fn() -> Landing<T>) {
-    for led in led {
-        led.lead.land(landing(), None);
-    }
-}
+/// What each key of a batch is loaded for.
+const WISH: Wish = Wish { absent_will_do: false, refresh: false, owned: false };

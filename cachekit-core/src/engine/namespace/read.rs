@@ -6,24 +6,35 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use super::Namespace;
-use crate::engine::codec::Decoded;
+use crate::engine::codec::{Ages, Decoded};
 use crate::engine::local_key::LocalKey;
-use crate::engine::outage::concerns_entry;
+use crate::engine::outage::{Since, concerns_entry};
 use crate::engine::settings::PATIENCE;
-use crate::engine::traffic::{Join, Landing, Lead, Waited};
+use crate::engine::staleness::Loads;
+use crate::engine::traffic::{Join, Landing, Lead, Visit, Waited};
 use crate::{Entry, Error, ErrorCode, IntoKey, Key, Moment, Operation, Remaining, Result};
 
 /// What the backend has under a key.
 pub(super) enum Found<T> {
-    /// A live value, or the knowledge that there is none, and what it weighs encoded.
-    Live(Option<Arc<T>>, Remaining, usize),
+    /// A live value, or the knowledge that there is none.
+    Live(Copy<T>),
+    /// One that is past its freshness, and kept for hard times.
+    Stale(Copy<T>),
     /// Nothing that is alive.
     Nothing,
     /// Something that is not to be touched: a later release wrote it.
     Newer,
 }
 
-impl<T: Send + Sync + 'static> Namespace<T> {
+/// What an entry turned out to be a copy of.
+pub(super) struct Copy<T> {
+    pub(super) value: Option<Arc<T>>,
+    pub(super) ages: Ages,
+    /// What it weighs encoded.
+    pub(super) encoded: usize,
+}
+
+impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
     /// The value under `key`: `None` if there is none, and if it is known that there is none.
     ///
     /// Callers who ask for one key at once share one request to the backend.
@@ -41,7 +52,10 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     /// The value under `key` if L1 has it: no I/O, no waiting.
     #[inline]
     pub fn peek<K: IntoKey>(&self, key: K) -> Option<Arc<T>> {
-        self.find(&key).flatten()
+        match self.find(&key) {
+            Some(found) => found,
+            None => self.in_l1_past_due(&self.place.local_key(&key)).flatten(),
+        }
     }
 
     /// Whether there is a value under `key`.
@@ -60,10 +74,10 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         let local = self.place.local_key(&key);
         if self.backend().is_none() {
             self.engine.check_open()?;
-            let slot = self.engine.l1.get(&local).filter(|slot| slot.value.is_some() && self.is_live(slot.ends));
-            return Ok(slot.map(|slot| match slot.ends {
+            let slot = self.engine.l1.get(&local).filter(|slot| slot.value.is_some() && self.is_live(slot.fresh));
+            return Ok(slot.map(|slot| match slot.fresh {
                 Moment::FAR => Remaining::Never,
-                ends => Remaining::For(ends.since(self.now())),
+                fresh => Remaining::For(fresh.since(self.now())),
             }));
         }
         self.engine.check_open()?;
@@ -72,7 +86,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         }
         // Asked alone: those who share an answer learn the value only.
         let found = self.read_alone(&local).await?;
-        Ok(found.and_then(|(value, remaining)| value.map(|_| remaining)))
+        Ok(found.and_then(|copy| copy.value.map(|_| copy.ages.fresh)))
     }
 
     /// Apart and boxed, so that the future of a hit is small and its way is straight.
@@ -84,6 +98,9 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     /// Asks the backend, together with whoever asks for the same key now.
     async fn get_beyond_l1(&self, local: LocalKey) -> Result<Option<Arc<T>>> {
         let local = &local;
+        if let Some(found) = self.in_l1_past_due(local) {
+            return Ok(found);
+        }
         self.engine.check_open()?;
         if !self.engine.is_serving() || self.backend().is_none() {
             self.core.stats.misses();
@@ -99,7 +116,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                 Some(Waited::Landed(Landing::Found(value))) => return Ok(value),
                 Some(Waited::Landed(Landing::Refused(error))) => return Err(error),
                 Some(Waited::Stalled) => self.core.traffic.take_over(local, &flight),
-                Some(Waited::Landed(_)) => {}
+                Some(Waited::Landed(_) | Waited::Late(_)) => {}
             }
         }
         match self.core.traffic.join(local, |_| false) {
@@ -108,21 +125,26 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                 flight.led(self.read_as_leader(lead, local)).await
             }
             // A load came between; it is not waited for.
-            Join::Wait(_) | Join::Hit(_) => Ok(self.read_alone(local).await?.and_then(|(value, _)| value)),
+            Join::Wait(_) | Join::Hit(_) => Ok(self.read_alone(local).await?.and_then(|copy| copy.value)),
         }
     }
 
     async fn read_as_leader(&self, lead: Lead<T>, local: &LocalKey) -> Result<Option<Arc<T>>> {
         let asked = self.now();
         match self.look(local).await {
-            Ok(Found::Live(value, remaining, encoded)) => {
+            Ok(Found::Live(copy)) => {
                 self.core.stats.backend_hits();
-                let slot = self.slot(value.clone(), remaining, asked, encoded);
-                lead.land(Landing::Found(value.clone()), slot);
-                Ok(value)
+                Ok(self.land(lead, copy, asked))
+            }
+            Ok(Found::Stale(copy)) => {
+                self.core.stats.misses();
+                let slot = self.slot(copy.value, &copy.ages, asked, copy.encoded);
+                lead.land(Landing::Missed, slot);
+                Ok(None)
             }
             Ok(Found::Nothing | Found::Newer) => {
                 self.core.stats.misses();
+                lead.forget(|slot| self.is_over(slot));
                 lead.land(Landing::Missed, None);
                 Ok(None)
             }
@@ -133,24 +155,41 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         }
     }
 
-    async fn read_alone(&self, local: &LocalKey) -> Result<Option<(Option<Arc<T>>, Remaining)>> {
+    async fn read_alone(&self, local: &LocalKey) -> Result<Option<Copy<T>>> {
         let visit = self.core.traffic.visit(local);
         let asked = self.now();
-        let Found::Live(value, remaining, encoded) = self.look(local).await? else {
-            self.core.stats.misses();
-            return Ok(None);
+        Ok(self.keep(&visit, self.look(local).await?, asked))
+    }
+
+    /// Keeps what was found in L1, and hands it over if it is fresh.
+    pub(super) fn keep(&self, visit: &Visit<T>, found: Found<T>, asked: Moment) -> Option<Copy<T>> {
+        let (copy, fresh) = match found {
+            Found::Live(copy) => (copy, true),
+            Found::Stale(copy) => (copy, false),
+            Found::Nothing | Found::Newer => {
+                self.core.stats.misses();
+                if self.backend().is_some() {
+                    visit.forget(|slot| self.is_over(slot));
+                }
+                return None;
+            }
         };
-        self.core.stats.backend_hits();
-        if let Some(slot) = self.slot(value.clone(), remaining, asked, encoded) {
+        if let Some(slot) = self.slot(copy.value.clone(), &copy.ages, asked, copy.encoded) {
             visit.keep(slot);
         }
-        Ok(Some((value, remaining)))
+        if !fresh {
+            self.core.stats.misses();
+            return None;
+        }
+        self.core.stats.backend_hits();
+        Some(copy)
     }
 
     /// Asks the backend for one entry and makes of it what it is.
     pub(super) async fn look(&self, local: &LocalKey) -> Result<Found<T>> {
         let Some(backend) = self.backend() else { return Ok(Found::Nothing) };
         self.see();
+        self.core.epoch.ask(&self.engine, self.settings.l1_ttl);
         let key = self.stored_key(local)?;
         if self.doubts(local, &key) {
             return Ok(Found::Nothing);
@@ -169,8 +208,10 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     /// Makes of an entry what it is.
     pub(super) fn understand(&self, key: &Key, entry: &Entry) -> Result<Found<T>> {
         let Some(codec) = &self.core.codec else { return Ok(Found::Nothing) };
-        match codec.decode(key, self.place.tenant(), entry, self.wall()) {
-            Ok(Decoded::Live(value, remaining)) => Ok(Found::Live(value.map(Arc::new), remaining, entry.value.len())),
+        let copy = |value: Option<T>, ages| Copy { value: value.map(Arc::new), ages, encoded: entry.value.len() };
+        match codec.decode(key, self.place.tenant(), entry, &self.core.epoch, self.wall()) {
+            Ok(Decoded::Live(value, ages)) => Ok(Found::Live(copy(value, ages))),
+            Ok(Decoded::Stale(value, ages)) => Ok(Found::Stale(copy(value, ages))),
             Ok(Decoded::Ended) => Ok(Found::Nothing),
             Ok(Decoded::Newer) => Ok(Found::Newer),
             Err(error) => {
@@ -189,6 +230,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         key: &Key,
         call: impl Future<Output = Result<R>>,
     ) -> Result<R> {
+        let since = self.engine.outage.begin();
         let answer = match self.settings.timeout {
             None => call.await,
             Some(limit) => tokio::time::timeout(limit, call).await.unwrap_or_else(|_elapsed| {
@@ -200,12 +242,12 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                 self.engine.outage.succeeded();
                 Ok(answer)
             }
-            Err(error) => Err(self.note(error.with_operation(operation).with_key(key))),
+            Err(error) => Err(self.note(error.with_operation(operation).with_key(key), since)),
         }
     }
 
     /// Takes note of an error that the backend reported.
-    pub(super) fn note(&self, mut error: Error) -> Error {
+    pub(super) fn note(&self, mut error: Error, since: Since) -> Error {
         self.core.stats.errors();
         if error.backend_name().is_none()
             && let Some(backend) = self.backend()
@@ -213,7 +255,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             error = error.with_backend(backend.name().to_owned());
         }
         if !concerns_entry(error.code()) {
-            self.engine.outage.failed(&error, self.now());
+            self.engine.outage.failed(&error, since, self.now());
         }
         error
     }

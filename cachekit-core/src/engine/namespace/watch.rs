@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 
 use super::Namespace;
 use crate::engine::place::Place;
+use crate::engine::staleness::Loads;
 use crate::engine::traffic::Traffic;
 use crate::{Backend, Change, Clock, ErrorCode, KeyPrefix, Moment, Watch};
 
@@ -47,7 +48,7 @@ impl Sight {
     }
 }
 
-impl<T: Send + Sync + 'static> Namespace<T> {
+impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
     /// Begins to watch the namespace, once, if the backend can tell. Asked before each look-up in the backend; the
     /// first one does not wait for the answer.
     ///

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use super::Namespace;
 use super::fence::Fence;
-use super::read::Found;
+use super::read::{Copy, Found};
 use crate::engine::cache::Engine;
+use crate::engine::epoch::{self, Epoch};
+use crate::engine::l1::Slot;
 use crate::engine::loaded::Loaded;
 use crate::engine::local_key::LocalKey;
-use crate::engine::repair;
-use crate::{Acquired, Error, ErrorCode, IntoKey, Key, Moment, Operation, Remaining, Result, SetOptions, Ttl};
+use crate::engine::outage::concerns_entry;
+use crate::engine::staleness::Loads;
+use crate::{Acquired, Error, ErrorCode, IntoKey, Key, Operation, Result, SetOptions, Ttl};
 
 /// What became of an [`invalidate`](Namespace::invalidate).
 #[derive(Clone, Debug)]
@@ -20,37 +23,42 @@ pub enum Invalidation {
     Confirmed,
     /// The backend did not acknowledge. The delete is repeated in the background until it does, and until then this
     /// process believes nothing that the backend has under the key.
+    ///
+    /// If too many wait already (100,000), this process believes no entry of the namespace any more that is older than
+    /// this moment; and where the backend [counts](crate::Counting), neither do others, within their `l1_ttl` after the
+    /// backend is back: the epoch of the namespace is raised.
     Pending,
-    /// The backend did not acknowledge, and the delete cannot be repeated either: too many wait already, the cache is
-    /// closed, or there is no runtime. The entry ends when its life does.
+    /// The backend did not acknowledge, and the delete cannot be repeated either: too many wait already and the backend
+    /// does not count (then this process still believes no older entry of the namespace), the cache is closed, or there
+    /// is no runtime. The entry ends when its life does.
     Failed(Error),
 }
 
-impl<T: Send + Sync + 'static> Namespace<T> {
+impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
     /// Stores `value` under `key`: a plain value, an `Arc`, or a [`Loaded`] that says how long it lives.
     ///
     /// A load of this key that runs anywhere does not overwrite it, where the backend is [fenced](crate::Fenced).
     ///
     /// # Errors
     /// E020 or E022 for a value that cannot be stored, before any I/O; the backend's; E033 beyond the `timeout`; E036
-    /// on a closed cache. When the backend failed it may have stored the value or not: no copy is kept in L1.
+    /// on a closed cache. When the backend failed it may have stored the value or not: no copy is kept in L1, and the
+    /// entry is deleted in the background as soon as the backend is back. It is never written again.
     pub async fn set<K: IntoKey>(&self, key: K, value: impl Into<Loaded<T>>) -> Result<()> {
         self.engine.check_open()?;
         let local = self.place.local_key(&key);
         let Loaded { value, ttl } = value.into();
-        let ttl = self.life(ttl, true);
+        let life = self.whole_life(self.life(ttl, true));
         let now = self.now();
-        let remaining = ttl.as_duration().map_or(Remaining::Never, Remaining::For);
         let Some((backend, codec)) = self.backend().zip(self.core.codec.as_ref()) else {
             let weight = self.core.codec.as_ref().map_or(Ok(0), |codec| codec.measure(Some(&value)))?;
             let visit = self.core.traffic.begin_write(&local);
             self.core.stats.stores();
-            visit.commit(self.slot(Some(value), remaining, now, weight));
+            visit.commit(self.slot(Some(value), &life.ages(), now, weight));
             return Ok(());
         };
         let key = self.stored_key(&local)?;
-        let bytes = codec.encode(&key, self.place.tenant(), Some(&value), ttl, self.wall())?;
-        let (options, weight) = (SetOptions::new(ttl), bytes.len());
+        let bytes = self.encode(codec, &key, Some(&value), life)?;
+        let (options, weight) = (SetOptions::new(life.whole()), bytes.len());
         let visit = self.core.traffic.begin_write(&local);
         let call = async {
             match backend.abilities().fenced {
@@ -58,9 +66,15 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                 None => backend.set(&key, bytes, &options).await,
             }
         };
-        self.call(Operation::Set, &key, call).await?;
+        // Dropped before the visit: nobody believes the backend in between.
+        let mut undo = Undo::new(self, &key);
+        let stored = self.call(Operation::Set, &key, call).await;
+        if stored.as_ref().map_or_else(|error| concerns_entry(error.code()), |()| true) {
+            undo.disarm();
+        }
+        stored?;
         self.core.stats.stores();
-        visit.commit(self.slot(Some(value), remaining, now, weight));
+        visit.commit(self.slot(Some(value), &life.ages(), now, weight));
         Ok(())
     }
 
@@ -70,24 +84,17 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     /// [fenced](crate::Fenced); in this process never.
     ///
     /// # Errors
-    /// The backend's; E033 beyond the `timeout`; E036 on a closed cache. The copy in L1 is gone in any case. After a
-    /// commit, where there is nobody to hand an error to, see [`invalidate`](Self::invalidate).
+    /// The backend's; E033 beyond the `timeout`; E036 on a closed cache. The copy in L1 is gone in any case, and a
+    /// delete that the backend did not acknowledge, or that was dropped, is repeated in the background. After a commit, where there is nobody to hand an error to, see [`invalidate`](Self::invalidate).
     pub async fn delete<K: IntoKey>(&self, key: K) -> Result<()> {
         self.engine.check_open()?;
         let local = self.place.local_key(&key);
         let visit = self.core.traffic.begin_write(&local);
+        let mut undo = self.undo(&local)?;
         self.delete_stored(&local).await?;
+        undo.iter_mut().for_each(Undo::disarm);
         visit.commit(None);
         Ok(())
-    }
-
-    /// Ends the life of the value under `key` now. Copies that are kept for hard times stay; as long as no namespace
-    /// keeps such copies, it does what [`delete`](Self::delete) does.
-    ///
-    /// # Errors
-    /// As for [`delete`](Self::delete).
-    pub async fn expire<K: IntoKey>(&self, key: K) -> Result<()> {
-        self.delete(key).await
     }
 
     /// Takes the value under `key` away, for after a commit: what cannot be done now is done later.
@@ -100,10 +107,9 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         let local = self.place.local_key(&key);
         // Held until the repair is noted: nobody believes the backend in between.
         let visit = self.core.traffic.begin_write(&local);
-        let mut undo = match (self.backend(), self.stored_key(&local)) {
-            (None, _) => None,
-            (Some(_), Ok(key)) => Some(Undo::new(self, &key)),
-            (Some(_), Err(error)) => return Invalidation::Failed(error),
+        let mut undo = match self.undo(&local) {
+            Ok(undo) => undo,
+            Err(error) => return Invalidation::Failed(error),
         };
         match self.delete_stored(&local).await {
             Ok(()) => {
@@ -132,27 +138,31 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         self.engine.check_open()?;
         let local = self.place.local_key(&key);
         let now = self.now();
-        let remaining = ttl.as_duration().map_or(Remaining::Never, Remaining::For);
+        let life = self.whole_life(ttl);
         let Some((backend, codec)) = self.backend().zip(self.core.codec.as_ref()) else {
-            let Some(slot) = self.engine.l1.get(&local).filter(|slot| slot.value.is_some() && self.is_live(slot.ends))
-            else {
+            let (visit, slot) = self.core.traffic.begin_rewrite(&local);
+            let Some(slot) = slot.filter(|slot| slot.value.is_some() && self.is_live(slot.fresh)) else {
                 return Ok(false);
             };
-            let ends = ttl.as_duration().map_or(Moment::FAR, |life| now + life);
-            self.core.traffic.begin_write(&local).commit(Some(crate::engine::l1::Slot { ends, ..slot }));
+            let renewed = self.slot(None, &life.ages(), now, 0);
+            visit.commit(renewed.map(|renewed| Slot { value: slot.value, weight: slot.weight, ..renewed }));
             return Ok(true);
         };
         let key = self.stored_key(&local)?;
         let visit = self.core.traffic.begin_write(&local);
-        let options = SetOptions::new(ttl);
-        let encode = |value: &T| codec.encode(&key, self.place.tenant(), Some(value), ttl, self.wall());
+        let options = SetOptions::new(life.whole());
+        let encode = |value: &T| self.encode(codec, &key, Some(value), life);
         if let Some(fenced) = backend.abilities().fenced {
             // Under the fence, so that a newer value which comes between is not replaced by the one that was read.
             let fence = Fence::new(&self.engine, &key);
             let doubted = self.doubts(&local, &key);
-            let value = match self.call(Operation::Acquire, &key, fence.take(fenced)).await? {
+            let taken = match self.call(Operation::Acquire, &key, fence.take(fenced)).await {
+                Ok(taken) => taken,
+                Err(error) => return Err(fence.not_taken(error)),
+            };
+            let value = match taken {
                 Acquired::Granted { found: Some(entry) } if !doubted => match self.understand(&key, &entry)? {
-                    Found::Live(Some(value), ..) => value,
+                    Found::Live(Copy { value: Some(value), .. }) => value,
                     _ => return Ok(false),
                 },
                 Acquired::Granted { .. } => return Ok(false),
@@ -164,19 +174,21 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             let bytes = encode(&value)?;
             let weight = bytes.len();
             if self.call(Operation::Renew, &key, fence.store(fenced, bytes, &options)).await? {
-                visit.commit(self.slot(Some(value), remaining, now, weight));
+                visit.commit(self.slot(Some(value), &life.ages(), now, weight));
             }
             // Otherwise somebody stored a value with a life of its own, or took it away.
             return Ok(true);
         }
-        let Found::Live(Some(value), ..) = self.look(&local).await? else { return Ok(false) };
+        let Found::Live(Copy { value: Some(value), .. }) = self.look(&local).await? else { return Ok(false) };
         let bytes = encode(&value)?;
         let weight = bytes.len();
         // Somebody stores a value with a life of its own, or takes it away.
         let Some(_until_undone) = visit.store() else { return Ok(true) };
         let mut undo = Undo::new(self, &key);
-        self.call(Operation::Renew, &key, backend.set(&key, bytes, &options)).await?;
-        if visit.commit(self.slot(Some(value), remaining, now, weight)) {
+        let stored = self.call(Operation::Renew, &key, backend.set(&key, bytes, &options)).await;
+        undo.spare(&stored);
+        stored?;
+        if visit.commit(self.slot(Some(value), &life.ages(), now, weight)) {
             undo.disarm();
         }
         Ok(true)
@@ -203,7 +215,12 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         self.call(Operation::Clear, &key, clearable.clear(&prefix)).await
     }
 
-    async fn delete_stored(&self, local: &LocalKey) -> Result<()> {
+    /// What deletes the entry later, unless it is disarmed. `None` without a backend.
+    pub(super) fn undo(&self, local: &LocalKey) -> Result<Option<Undo>> {
+        self.backend().map(|_| Ok(Undo::new(self, &self.stored_key(local)?))).transpose()
+    }
+
+    pub(super) async fn delete_stored(&self, local: &LocalKey) -> Result<()> {
         let Some(backend) = self.backend() else { return Ok(()) };
         let key = self.stored_key(local)?;
         let call = async {
@@ -218,16 +235,19 @@ impl<T: Send + Sync + 'static> Namespace<T> {
 
 /// Deletes an entry in the background if it is not known what became of it.
 ///
-/// For deletes that must happen, and for stores of what was loaded on a backend without fences: dropped in mid-call, or
-/// overtaken by another write of this process, only the backend knows which value it has. A miss is always right.
+/// For deletes and stores that were dropped in mid-call or failed, and for stores of what was loaded on a backend without
+/// fences: overtaken by another write of this process, only the backend knows which value it has. A miss is always
+/// right.
 pub(super) struct Undo {
     engine: Arc<Engine>,
+    epoch: Arc<Epoch>,
     key: Option<Key>,
 }
 
 impl Undo {
-    pub(super) fn new<T>(namespace: &Namespace<T>, key: &Key) -> Self {
-        Self { engine: Arc::clone(&namespace.engine), key: Some(key.clone()) }
+    pub(super) fn new<T, L>(namespace: &Namespace<T, L>, key: &Key) -> Self {
+        let (engine, epoch) = (Arc::clone(&namespace.engine), Arc::clone(&namespace.core.epoch));
+        Self { engine, epoch, key: Some(key.clone()) }
     }
 
     /// The entry is what it should be.
@@ -235,16 +255,23 @@ impl Undo {
         self.key = None;
     }
 
-    /// Deletes the entry in the background. E032 and E036 as for [`repair::delete_later`].
+    /// The entry is what it was, if the request never left.
+    pub(super) fn spare<R>(&mut self, stored: &Result<R>) {
+        if stored.as_ref().is_err_and(Error::is_unsent) {
+            self.disarm();
+        }
+    }
+
+    /// Deletes the entry in the background. E032 and E036 as for [`epoch::delete_later`].
     fn carry_out(mut self) -> Result<()> {
-        self.key.take().map_or(Ok(()), |key| repair::delete_later(&self.engine, key))
+        self.key.take().map_or(Ok(()), |key| epoch::delete_later(&self.engine, &self.epoch, key))
     }
 }
 
 impl Drop for Undo {
     fn drop(&mut self) {
         if let Some(key) = self.key.take()
-            && let Err(error) = repair::delete_later(&self.engine, key)
+            && let Err(error) = epoch::delete_later(&self.engine, &self.epoch, key)
         {
             tracing::warn!(code = %error.code(), %error, "entry of unknown value not removed, it ends with its life");
         }

@@ -11,6 +11,8 @@ use tokio::sync::watch;
 
 use super::pulse::Pulse;
 use crate::Error;
+use crate::engine::staleness::Stale;
+use crate::sync::Mutex;
 
 /// Names a flight among all of the process.
 pub(crate) type FlightId = u64;
@@ -18,8 +20,10 @@ pub(crate) type FlightId = u64;
 /// One look-up or load of a key, which others may wait for instead of doing it again.
 pub(crate) struct Flight<T> {
     id: FlightId,
-    state: watch::Sender<State<T>>,
+    progress: watch::Sender<Progress<T>>,
     pulse: Arc<Pulse>,
+    /// What to serve if nothing better comes of the flight.
+    fallback: Mutex<Option<Stale<T>>>,
 }
 
 /// How a flight ended.
@@ -38,6 +42,8 @@ pub(crate) enum Landing<T> {
     Panicked,
     /// The loader did not finish in time.
     TimedOut,
+    /// The load failed, as the second says, but there is an older value.
+    Fallback(Stale<T>, Box<Self>),
     /// The leader is gone or was replaced: whoever waited begins anew.
     Abandoned,
 }
@@ -48,8 +54,9 @@ impl<T: Send + Sync + 'static> Flight<T> {
         static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
         Arc::new(Self {
             id: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
-            state: watch::Sender::new(State::Reading),
+            progress: watch::Sender::new(Progress { state: State::Reading, late: None }),
             pulse: Arc::default(),
+            fallback: Mutex::default(),
         })
     }
 
@@ -85,27 +92,55 @@ impl<T: Send + Sync + 'static> Flight<T> {
         self.pulse.ready_since().is_some()
     }
 
-    /// Whether the backend is still being asked.
-    pub(super) fn is_reading(&self) -> bool {
-        matches!(*self.state.borrow(), State::Reading)
+    /// Whether whoever only reads may wait: the backend is still being asked, or the value is here and being stored.
+    pub(super) fn is_for_readers(&self) -> bool {
+        matches!(self.progress.borrow().state, State::Reading | State::Landed(Landing::Found(_)))
+    }
+
+    /// Says what to serve if nothing better comes.
+    pub(crate) fn fall_back_to(&self, stale: Option<Stale<T>>) {
+        let former = std::mem::replace(&mut *self.fallback.lock(), stale);
+        // Outside the lock: dropping a value runs foreign code.
+        drop(former);
+    }
+
+    /// What to serve if nothing better comes.
+    pub(crate) fn fallback(&self) -> Option<Stale<T>> {
+        self.fallback.lock().clone()
+    }
+
+    /// Says that the load takes too long: those who wait are served `stale`, and it goes on.
+    pub(crate) fn is_late_with(&self, stale: Stale<T>) {
+        self.progress.send_if_modified(|progress| {
+            let late = !matches!(progress.state, State::Landed(_));
+            if late {
+                progress.late = Some(stale);
+            }
+            late
+        });
+    }
+
+    /// Whether it takes too long, and those who waited were served something older.
+    pub(crate) fn is_late(&self) -> bool {
+        self.progress.borrow().late.is_some()
     }
 
     /// Resolves once nobody waits.
     pub(crate) async fn nobody_waits(&self) {
-        self.state.closed().await;
+        self.progress.closed().await;
     }
 
     /// Begins to wait.
     pub(super) fn wait(self: &Arc<Self>) -> Waiter<T> {
-        Waiter { state: self.state.subscribe(), flight: Arc::clone(self) }
+        Waiter { progress: self.progress.subscribe(), flight: Arc::clone(self) }
     }
 
     fn advance(&self, from: impl FnOnce(&State<T>) -> bool, to: State<T>) {
         let mut to = Some(to);
-        self.state.send_if_modified(|state| {
-            let applies = from(state);
+        self.progress.send_if_modified(|progress| {
+            let applies = from(&progress.state);
             if applies && let Some(to) = to.take() {
-                *state = to;
+                progress.state = to;
             }
             applies
         });
@@ -120,7 +155,7 @@ impl<T> fmt::Debug for Flight<T> {
 
 /// Waits for a flight. An owned load goes on for as long as there is one of these.
 pub(crate) struct Waiter<T> {
-    state: watch::Receiver<State<T>>,
+    progress: watch::Receiver<Progress<T>>,
     flight: Arc<Flight<T>>,
 }
 
@@ -128,6 +163,8 @@ pub(crate) struct Waiter<T> {
 pub(crate) enum Waited<T> {
     /// The flight ended.
     Landed(Landing<T>),
+    /// The load takes too long, and there is an older value.
+    Late(Stale<T>),
     /// The leader is ready but not polled, or took beyond all patience: somebody else should take over.
     Stalled,
 }
@@ -137,18 +174,31 @@ impl<T: Send + Sync + 'static> Waiter<T> {
         &self.flight
     }
 
-    /// Waits for the end of the flight, but no longer than the leader makes progress, and `patience` at most.
-    pub(crate) async fn landing(self, patience: Duration) -> Waited<T> {
-        let landed = self.until(patience, |state| match state {
-            State::Landed(landing) => Some(landing.clone()),
-            State::Reading | State::Loading(_) => None,
+    /// Waits for the end of the flight, but no longer than the leader makes progress, and `patience` at most. Where it
+    /// takes too long, `late` says what becomes of this caller: `None` if it waits on.
+    pub(crate) async fn landing(self, patience: Duration, late: impl Fn(&Stale<T>) -> Option<Waited<T>>) -> Waited<T> {
+        let landed = self.until(patience, |progress| match &progress.state {
+            State::Landed(landing) => Some(Waited::Landed(landing.clone())),
+            State::Reading | State::Loading(_) => progress.late.as_ref().and_then(&late),
         });
-        landed.await.map_or(Waited::Stalled, Waited::Landed)
+        landed.await.unwrap_or(Waited::Stalled)
+    }
+
+    /// Waits until the flight takes too long and the caller `accepts` the older value.
+    pub(crate) async fn lateness(&mut self, accepts: impl Fn(&Stale<T>) -> bool) -> Stale<T> {
+        loop {
+            if let Some(stale) = self.progress.borrow_and_update().late.as_ref().filter(|stale| accepts(stale)) {
+                return stale.clone();
+            }
+            if self.progress.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// Waits until the backend has answered: `None` if it had nothing and a load began.
     pub(crate) async fn reading(self, patience: Duration) -> Option<Waited<T>> {
-        let answered = self.until(patience, |state| match state {
+        let answered = self.until(patience, |progress| match &progress.state {
             State::Reading => None,
             State::Loading(None) => Some(None),
             State::Loading(Some(error)) => Some(Some(Landing::Refused(error.clone()))),
@@ -159,11 +209,11 @@ impl<T: Send + Sync + 'static> Waiter<T> {
 
     /// Waits until `done` makes something of the state. `None` if the leader stands ready and is not polled, or if all
     /// patience is spent.
-    async fn until<R>(mut self, patience: Duration, done: impl Fn(&State<T>) -> Option<R>) -> Option<R> {
+    async fn until<R>(mut self, patience: Duration, done: impl Fn(&Progress<T>) -> Option<R>) -> Option<R> {
         let mut waited = Duration::ZERO;
         let mut suspected = None;
         loop {
-            if let Some(result) = done(&self.state.borrow_and_update()) {
+            if let Some(result) = done(&self.progress.borrow_and_update()) {
                 return Some(result);
             }
             if !self.changes_within(GRACE.min(patience)).await {
@@ -180,13 +230,19 @@ impl<T: Send + Sync + 'static> Waiter<T> {
     /// Whether the state changes within `limit`. Outside a runtime nobody tells the time: there it waits for the change
     /// alone.
     async fn changes_within(&mut self, limit: Duration) -> bool {
-        let changed = self.state.changed();
+        let changed = self.progress.changed();
         let changed = match Handle::try_current() {
             Ok(_) => tokio::time::timeout(limit, changed).await,
             Err(_) => Ok(changed.await),
         };
         changed.is_ok()
     }
+}
+
+struct Progress<T> {
+    state: State<T>,
+    /// What is served in the meantime, once the load takes too long.
+    late: Option<Stale<T>>,
 }
 
 enum State<T> {
@@ -209,6 +265,7 @@ impl<T> Clone for Landing<T> {
             Self::Alone => Self::Alone,
             Self::Panicked => Self::Panicked,
             Self::TimedOut => Self::TimedOut,
+            Self::Fallback(stale, why) => Self::Fallback(stale.clone(), why.clone()),
             Self::Abandoned => Self::Abandoned,
         }
     }

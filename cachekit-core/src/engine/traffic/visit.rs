@@ -35,6 +35,21 @@ impl<T: Send + Sync + 'static> Visit<T> {
         Some(Store(self.traffic.visitor(&self.key, self.epoch)))
     }
 
+    /// Gives up what L1 has, if it `is_over`, and unless the key was written since.
+    pub(crate) fn forget(&self, is_over: impl FnOnce(&Slot) -> bool) {
+        // Declared before the lock is taken, so that they are dropped after it.
+        let (kept, left);
+        let shard = self.traffic.shard(&self.key).lock();
+        if shard.get(&self.key).is_some_and(|busy| busy.epoch == self.epoch) {
+            kept = self.traffic.l1.get(&self.key);
+            if kept.as_ref().is_some_and(is_over) {
+                left = self.traffic.l1.remove(&self.key);
+                drop(shard);
+                drop(left);
+            }
+        }
+    }
+
     /// Keeps `slot` in L1 unless the key was written since. Says whether it was not.
     pub(crate) fn keep(&self, slot: Slot) -> bool {
         let shard = self.traffic.shard(&self.key).lock();

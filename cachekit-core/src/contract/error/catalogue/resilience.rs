@@ -74,8 +74,8 @@ E033: Timeout, Timeout, retried: No, trips_breaker: false, Addition {
 
 E034: Load, Timeout, retried: No, trips_breaker: false, Addition {
     title: "The loader did not finish in time.",
-    meaning: "The function or closure that computes the value ran longer than `load_timeout` and was given up. The cache \
-        and its backend are not to blame.",
+    meaning: "The function or closure that computes the value ran longer than `load_timeout`, and there was no older \
+        value to serve instead. It was given up. The cache and its backend are not to blame.",
     causes: [
         "What the loader asks (a database, another service) is slow or does not answer.",
         "The loader waits for itself: directly or through others, it asks for the key that it is loading.",
@@ -84,6 +84,7 @@ E034: Load, Timeout, retried: No, trips_breaker: false, Addition {
     fixes: [
         "Give the loader's own calls time limits that are shorter than `load_timeout`: they say which one is slow.",
         "If the work does take so long, allow it: `#[cache(load_timeout = \"60s\")]`.",
+        "If an older value will do, keep it: `#[cache(stale_for = \"1h\")]`; with `background` the load even goes on.",
         "Move work that blocks into `tokio::task::spawn_blocking`.",
     ],
     avoid: "Measure how long loads take, and set `load_timeout` well above the slowest good one.",

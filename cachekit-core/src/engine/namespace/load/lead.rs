@@ -2,32 +2,37 @@
 
 use std::any::Any;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 
-use super::{ErrorSharing, LoadFailure, Shared};
+use super::wish::{Brought, Loaded};
+use super::{ErrorSharing, LoadFailure, Shared, Wish};
+use crate::engine::l1::Slot;
 use crate::engine::loaded::LoadedOption;
 use crate::engine::local_key::LocalKey;
-use crate::engine::namespace::Namespace;
 use crate::engine::namespace::fence::{Fence, Taken};
-use crate::engine::namespace::read::Found;
+use crate::engine::namespace::read::{Copy, Found};
+use crate::engine::namespace::{Namespace, typed};
 use crate::engine::outage::concerns_entry;
-use crate::engine::traffic::{Landing, Lead};
-use crate::{Key, Operation, Remaining, Result, SetOptions};
+use crate::engine::settings::Settings;
+use crate::engine::staleness::{Loads, Stale};
+use crate::engine::traffic::{Flight, Landing, Lead};
+use crate::{ErrorCode, Key, Moment, Operation, Result, SetOptions};
 
-impl<T: Send + Sync + 'static> Namespace<T> {
-    /// The leader's way: look in the backend, else load and store.
-    pub(super) async fn look_or_load<W, E, S>(
+impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
+    /// The leader's way, up to where something is to be stored.
+    pub(super) async fn look_or_run<W, E, S>(
         &self,
-        lead: Lead<T>,
+        mut lead: Lead<T>,
         local: &LocalKey,
         loader: W,
         sharing: S,
-        absent_will_do: bool,
-    ) -> Result<Option<Arc<T>>, LoadFailure<E>>
+        wish: Wish,
+    ) -> Brought<T, E>
     where
         W: Future<Output = Result<LoadedOption<T>, E>>,
         S: ErrorSharing<E>,
@@ -37,17 +42,20 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         let key = match (self.backend(), self.stored_key(local)) {
             (None, _) => None,
             (Some(_), Ok(key)) => Some(key),
-            (Some(_), Err(error)) => return Err(LoadFailure::Cache(error)),
+            (Some(_), Err(error)) => return Brought::Failed(LoadFailure::Cache(error)),
         };
+        let due = lead.take_kept();
+        if let Some(slot) = &due {
+            self.fall_back_to_slot(&lead, slot);
+        }
         let mut refused = None;
         if key.is_some() {
             match self.look(local).await {
-                Ok(Found::Live(value, remaining, encoded)) if value.is_some() || absent_will_do => {
+                Ok(Found::Live(copy)) if self.fulfils(&copy, wish) => {
                     self.core.stats.backend_hits();
-                    return Ok(self.land(lead, value, remaining, asked, encoded));
+                    return Brought::Found(self.land(lead, copy, asked));
                 }
-                Ok(Found::Live(..) | Found::Nothing) => way = Way::Plainly,
-                Ok(Found::Newer) => {}
+                Ok(found) => way = self.fall_back(&lead, &found, wish, asked),
                 Err(error) => {
                     // An entry that cannot be read is as good as none and will be overwritten. A backend that is ill is
                     // asked for nothing more for this value.
@@ -62,13 +70,18 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         lead.loading(refused);
         let fenced = self.backend().and_then(|backend| backend.abilities().fenced).filter(|_| self.settings.fenced);
         if let (Some(fenced), Some(key), Way::Plainly) = (fenced, &key, &way) {
-            way = match self.take_fence(fenced, local, key, absent_will_do).await {
+            way = match self.take_fence(fenced, local, key, wish).await {
                 Taken::Held(fence) => Way::Under(fence),
-                Taken::Found(value, remaining, encoded) => {
+                Taken::Found(copy) => {
                     self.core.stats.backend_hits();
-                    return Ok(self.land(lead, value, remaining, asked, encoded));
+                    return Brought::Found(self.land(lead, copy, asked));
                 }
                 Taken::Newer => Way::NotAtAll,
+                Taken::Without(error) if wish.refresh && error.code() == ErrorCode::E050 => {
+                    // Another process is at it, and what is there will do until it is done.
+                    lead.land(Landing::Missed, self.postponed(due));
+                    return Brought::Failed(LoadFailure::Cache(error));
+                }
                 Taken::Without(error) => {
                     tracing::debug!(code = %error.code(), %error, "loading without the fence");
                     Way::NotAtAll
@@ -79,41 +92,98 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             Way::Under(fence) => Some(fence),
             Way::NotAtAll | Way::Plainly => None,
         };
-        match Fence::hold_all_during(held.into_iter(), fenced, self.run(loader)).await {
-            Ran::Done(Ok(loaded)) => Ok(self.store_and_land(lead, key.as_ref(), loaded, way).await),
-            Ran::Done(Err(error)) => Err(match sharing.share(error) {
-                Shared::With(error, any) => {
-                    lead.land(Landing::Failed(any), None);
-                    LoadFailure::Shared(error)
-                }
-                Shared::Alone(error) => {
-                    lead.land(Landing::Alone, None);
-                    LoadFailure::Own(error)
-                }
-            }),
-            Ran::TimedOut => {
-                lead.land(Landing::TimedOut, None);
-                Err(LoadFailure::TimedOut)
+        let flight = Arc::clone(lead.flight());
+        let running = self.run(loader, || wish.owned && self.is_late(&flight, wish));
+        let ran = Fence::hold_all_during(held.into_iter(), fenced, running).await;
+        let (why, landing, failure) = match ran {
+            Ran::Done(Ok(loaded)) => return Brought::Loaded(Loaded { lead, key, loaded, way }),
+            Ran::Done(Err(error)) => match sharing.share(error) {
+                Shared::With(error, any) => (FAILED, Landing::Failed(any), Ok(LoadFailure::Shared(error))),
+                Shared::Alone(error) => (FAILED, Landing::Alone, Ok(LoadFailure::Own(error))),
+            },
+            Ran::TimedOut => (TIMED_OUT, Landing::TimedOut, Ok(LoadFailure::TimedOut)),
+            Ran::Panicked(payload) => (PANICKED, Landing::Panicked, Err(payload)),
+        };
+        let fallback = self.fallback(&lead, wish.absent_will_do);
+        if wish.refresh || fallback.is_some() {
+            let name = key.as_ref().map_or_else(|| self.core.name.clone(), Key::redacted);
+            self.engine.outage.bad_load(why, name, self.now());
+        }
+        // The flight is over before anybody is told, so that the next one can begin.
+        drop(way);
+        let kept = if wish.refresh { self.postponed(due) } else { None };
+        match (fallback, failure) {
+            (Some(stale), failure) => {
+                lead.land(Landing::Fallback(stale.clone(), Box::new(landing)), kept);
+                Brought::Stale(stale, failure.unwrap_or(LoadFailure::Panicked))
             }
-            Ran::Panicked(payload) => {
-                lead.land(Landing::Panicked, None);
-                resume_unwind(payload)
+            (None, Ok(failure)) => {
+                lead.land(landing, kept);
+                Brought::Failed(failure)
+            }
+            (None, Err(payload)) => {
+                lead.land(landing, kept);
+                Brought::Panicked(payload)
             }
         }
     }
 
-    /// Lands with what the backend had.
-    pub(in crate::engine::namespace) fn land(
+    /// What L1 had, past its freshness, will do if nothing better comes.
+    pub(in crate::engine::namespace) fn fall_back_to_slot(&self, lead: &Lead<T>, slot: &Slot) {
+        let stale = Stale { value: typed(slot.value.clone()), until: slot.kept };
+        lead.flight().fall_back_to(Some(stale));
+    }
+
+    /// Makes of what the backend has, and what does not do, what will do if nothing better comes. Says in which way a
+    /// loaded value is to be stored.
+    pub(in crate::engine::namespace) fn fall_back(
         &self,
-        lead: Lead<T>,
-        value: Option<Arc<T>>,
-        remaining: Remaining,
-        asked: crate::Moment,
-        encoded: usize,
-    ) -> Option<Arc<T>> {
-        let slot = self.slot(value.clone(), remaining, asked, encoded);
-        lead.land(Landing::Found(value.clone()), slot);
-        value
+        lead: &Lead<T>,
+        found: &Found<T>,
+        wish: Wish,
+        asked: Moment,
+    ) -> Way {
+        match found {
+            Found::Live(copy) => lead.flight().fall_back_to(Some(self.stale(copy, asked))),
+            Found::Stale(copy) => {
+                lead.flight().fall_back_to(Some(self.stale(copy, asked)));
+                if let Some(slot) = self.slot(copy.value.clone(), &copy.ages, asked, copy.encoded) {
+                    lead.keep(slot);
+                }
+            }
+            // What L1 has that is fresh is as good as it was.
+            Found::Nothing | Found::Newer if wish.refresh => {}
+            Found::Nothing | Found::Newer => {
+                lead.flight().fall_back_to(None);
+                lead.forget(|slot| self.is_over(slot));
+            }
+        }
+        if matches!(found, Found::Newer) { Way::NotAtAll } else { Way::Plainly }
+    }
+
+    /// What a caller gets for whom nothing better came.
+    pub(in crate::engine::namespace) fn fallback(&self, lead: &Lead<T>, absent_will_do: bool) -> Option<Stale<T>> {
+        lead.flight().fallback().filter(|stale| self.accepts(stale, absent_will_do))
+    }
+
+    /// What was due and could not be refreshed is due again a little later.
+    fn postponed(&self, due: Option<Slot>) -> Option<Slot> {
+        let pause = self.settings.refresh_after.map_or(Settings::REFRESH_PAUSE, |after| after / 10);
+        let next = self.now() + pause.max(Settings::REFRESH_PAUSE);
+        due.filter(|slot| self.is_live(slot.fresh)).map(|slot| Slot { ends: next.min(slot.fresh), ..slot })
+    }
+
+    /// Whether a load that has used its time up may go on, because those who wait have something to be served.
+    pub(super) fn is_late(&self, flight: &Flight<T>, wish: Wish) -> bool {
+        let stale = flight.fallback().filter(|stale| self.accepts(stale, wish.absent_will_do));
+        stale.map(|stale| flight.is_late_with(stale)).is_some()
+    }
+
+    /// Lands with what the backend had.
+    pub(in crate::engine::namespace) fn land(&self, lead: Lead<T>, copy: Copy<T>, asked: Moment) -> Option<Arc<T>> {
+        let slot = self.slot(copy.value.clone(), &copy.ages, asked, copy.encoded);
+        lead.land(Landing::Found(copy.value.clone()), slot);
+        copy.value
     }
 
     /// Stores what was loaded, keeps it in L1, and lands with it, whatever became of storing.
@@ -124,52 +194,85 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         loaded: LoadedOption<T>,
         way: Way,
     ) -> Option<Arc<T>> {
-        let LoadedOption { value, ttl } = loaded;
+        lead.loaded(loaded.value.clone());
+        let value = loaded.value.clone();
+        let slot = match self.prepare(key, loaded) {
+            None => None,
+            Some(Ready { slot, bytes, options }) => {
+                if self.store_loaded(&lead, key, bytes, &options, way).await {
+                    None
+                } else {
+                    self.core.stats.stores();
+                    slot
+                }
+            }
+        };
+        lead.land(Landing::Found(value.clone()), slot);
+        value
+    }
+
+    /// Lets everybody have what was loaded, the caller by `tell`, and then stores it, under the same rules.
+    pub(super) async fn land_and_store(&self, fresh: Loaded<T>, tell: impl FnOnce(Option<Arc<T>>)) {
+        let Loaded { mut lead, key, loaded, way } = fresh;
+        let value = loaded.value.clone();
         lead.loaded(value.clone());
-        if !self.engine.is_serving() {
+        let Some(ready) = self.prepare(key.as_ref(), loaded) else {
             lead.land(Landing::Found(value.clone()), None);
-            return value;
+            return tell(value);
+        };
+        lead.publish(value.clone(), ready.slot);
+        tell(value);
+        let superseded = self.store_loaded(&lead, key.as_ref(), ready.bytes, &ready.options, way).await;
+        if !superseded {
+            self.core.stats.stores();
         }
-        let ttl = self.life(ttl, value.is_some());
+        lead.conclude(!superseded);
+    }
+
+    /// Makes ready to be stored what was loaded. `None` if it is not to be stored.
+    fn prepare(&self, key: Option<&Key>, loaded: LoadedOption<T>) -> Option<Ready> {
+        let LoadedOption { value, ttl } = loaded;
+        if !self.engine.is_serving() {
+            return None;
+        }
+        let life = self.whole_life(self.life(ttl, value.is_some()));
         let now = self.now();
-        let remaining = ttl.as_duration().map_or(Remaining::Never, Remaining::For);
         // Without a backend the value is encoded all the same, for its weight, and so that what cannot be encoded is
         // found out before there is a backend.
         let encoded = match (&self.core.codec, key) {
             (None, _) => Ok((0, None)),
-            (Some(codec), Some(key)) => codec
-                .encode(key, self.place.tenant(), value.as_deref(), ttl, self.wall())
-                .map(|bytes| (bytes.len(), Some((key, bytes)))),
+            (Some(codec), Some(key)) => {
+                self.encode(codec, key, value.as_deref(), life).map(|bytes| (bytes.len(), Some(bytes)))
+            }
             (Some(codec), None) => codec.measure(value.as_deref()).map(|length| (length, None)),
         };
-        let mut slot = None;
         match encoded {
+            Ok((weight, bytes)) => {
+                let slot = self.slot(value, &life.ages(), now, weight);
+                Some(Ready { slot, bytes, options: SetOptions::new(life.whole()) })
+            }
             Err(error) => {
                 // The value is outside what can be cached: it is returned and nothing else.
                 self.core.stats.errors();
                 let name = key.map_or_else(|| self.core.name.clone(), Key::redacted);
                 let error = error.with_operation(Operation::Set);
                 self.engine.outage.bad_entry(&error, name, self.now());
-            }
-            Ok((weight, bytes)) => {
-                let superseded = match bytes {
-                    Some((key, bytes)) => self.store_loaded(&lead, key, bytes, &SetOptions::new(ttl), way).await,
-                    None => false,
-                };
-                if !superseded {
-                    self.core.stats.stores();
-                    slot = self.slot(value.clone(), remaining, now, weight);
-                }
+                None
             }
         }
-        lead.land(Landing::Found(value.clone()), slot);
-        value
     }
 
     /// Stores what was loaded in the backend. Says whether somebody else wrote meanwhile, so that the value is out of
     /// date.
-    async fn store_loaded(&self, lead: &Lead<T>, key: &Key, bytes: Bytes, options: &SetOptions, way: Way) -> bool {
-        let Some(backend) = self.backend() else { return false };
+    async fn store_loaded(
+        &self,
+        lead: &Lead<T>,
+        key: Option<&Key>,
+        bytes: Option<Bytes>,
+        options: &SetOptions,
+        way: Way,
+    ) -> bool {
+        let (Some(backend), Some(key), Some(bytes)) = (self.backend(), key, bytes) else { return false };
         match way {
             Way::NotAtAll => false,
             Way::Under(fence) => {
@@ -185,6 +288,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                 // came later: then the entry goes.
                 let mut undo = crate::engine::namespace::write::Undo::new(self, key);
                 let stored = self.call(Operation::Set, key, backend.set(key, bytes, options)).await;
+                undo.spare(&stored);
                 if stored.is_ok() && lead.is_current() {
                     undo.disarm();
                 }
@@ -193,18 +297,20 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         }
     }
 
-    /// Runs the loader within the time allowed for it.
+    /// Runs the loader within the time allowed for it; beyond that, if `goes_on` says so when the time is spent.
     pub(in crate::engine::namespace) async fn run<R, E>(
         &self,
         loader: impl Future<Output = Result<R, E>>,
+        goes_on: impl FnOnce() -> bool,
     ) -> Ran<R, E> {
         self.core.stats.loads();
         // The payload of a panic goes on to the caller; nothing of ours is used after it.
-        let loader = AssertUnwindSafe(loader).catch_unwind();
+        let mut loader = pin!(AssertUnwindSafe(loader).catch_unwind());
         let ran = match self.settings.load_timeout {
             None => loader.await,
-            Some(limit) => match tokio::time::timeout(limit, loader).await {
+            Some(limit) => match tokio::time::timeout(limit, loader.as_mut()).await {
                 Ok(ran) => ran,
+                Err(_elapsed) if goes_on() => loader.await,
                 Err(_elapsed) => {
                     self.core.stats.load_failures();
                     return Ran::TimedOut;
@@ -216,6 +322,13 @@ impl<T: Send + Sync + 'static> Namespace<T> {
         }
         ran.map_or_else(Ran::Panicked, Ran::Done)
     }
+}
+
+/// A loaded value, ready to be stored.
+struct Ready {
+    slot: Option<Slot>,
+    bytes: Option<Bytes>,
+    options: SetOptions,
 }
 
 /// In which way a loaded value is stored in the backend.
@@ -233,3 +346,7 @@ pub(in crate::engine::namespace) enum Ran<R, E> {
     TimedOut,
     Panicked(Box<dyn Any + Send>),
 }
+
+pub(in crate::engine::namespace) const FAILED: &str = "the loader failed";
+pub(in crate::engine::namespace) const PANICKED: &str = "the loader panicked";
+pub(in crate::engine::namespace) const TIMED_OUT: &str = "the loader did not finish within the `load_timeout`";
