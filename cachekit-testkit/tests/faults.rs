@@ -464,10 +464,13 @@ mod the_same_again {
             faults
                 .inject(Rule::fail(ErrorCode::E065).with_probability(0.4))
                 .inject(Rule::truncated().with_probability(0.3));
-            let cache: Cache<MessagePack> = Cache::builder().backend(faults.clone()).build().unwrap();
+            let clock = ManualClock::new();
+            let builder = Cache::builder().backend(faults.clone()).clock(clock.clone());
+            let cache: Cache<MessagePack> = builder.build().unwrap();
             let users = cache.namespace::<String>("users").l1_ttl(Duration::from_nanos(1)).open().unwrap();
             let loads = Arc::new(Mutex::new(Vec::new()));
             for n in 0..40 {
+                clock.advance(Duration::from_millis(1));
                 let (id, loads) = (n % 4, Arc::clone(&loads));
                 let loader = || async move {
                     loads.lock().unwrap().push(format!("{n} loads {id}"));

@@ -18,8 +18,8 @@ use crate::{Counting, ErrorCode, Key, KeyPrefix, Moment, Result};
 /// - By this process, from that moment on: none that was created before it, by the wall clock of whoever wrote it.
 /// - By all processes, where the backend [counts](Counting): the epoch of the namespace is raised as soon as the backend
 ///   is back, and entries of an earlier one are misses. The number stands in each entry, so that reading one is one GET;
-///   other processes learn of it within `l1_ttl`, by asking now and then, or at once when they meet an entry that bears
-///   a higher one.
+///   other processes learn of it within `l1_ttl`, or a second if that is less, by asking now and then, or at once when
+///   they meet an entry that bears a higher one.
 pub(crate) struct Epoch {
     prefix: KeyPrefix,
     /// The highest that was told.
@@ -57,13 +57,14 @@ impl Epoch {
         header.epoch >= known && (distrusted == 0 || header.created.as_millis() > distrusted)
     }
 
-    /// Asks for the epoch in the background, if that was not done for as long as `at_most`, and the backend counts.
+    /// Asks for the epoch in the background, if that was not done for as long as `at_most`, nor for a second, and the
+    /// backend counts.
     pub(crate) fn ask(self: &Arc<Self>, engine: &Arc<Engine>, at_most: Duration) {
         let Some(backend) = engine.backend.as_ref().filter(|backend| backend.abilities().counting.is_some()) else {
             return;
         };
         let (asked, now) = (self.asked.load(Ordering::Acquire), engine.now());
-        let due = asked == DUE || (asked != 0 && now.since(Moment::from_nanos(asked)) >= at_most);
+        let due = asked == DUE || (asked != 0 && now.since(Moment::from_nanos(asked)) >= at_most.max(SOONEST));
         if (asked != 0 && !due) || engine.outage.is_ill() {
             return;
         }
@@ -167,5 +168,7 @@ pub(crate) fn delete_later(engine: &Arc<Engine>, epoch: &Arc<Epoch>, key: Key) -
     }
 }
 
+/// It is not asked for more often, however short the life of a copy in L1.
+const SOONEST: Duration = Duration::from_secs(1);
 /// The epoch is to be asked for at the next look.
 const DUE: u64 = 1;
