@@ -26,6 +26,27 @@ impl<T> Mutex<T> {
     }
 }
 
+/// A number for the calling thread, small and its own: of threads that come one after the other, one after the other.
+#[cfg(not(feature = "_shuttle"))]
+#[inline]
+pub(crate) fn thread_number() -> usize {
+    use std::cell::Cell;
+    static COME: atomic::AtomicUsize = atomic::AtomicUsize::new(0);
+    thread_local! {
+        static NUMBER: Cell<Option<usize>> = const { Cell::new(None) };
+    }
+    NUMBER.get().unwrap_or_else(|| {
+        let number = COME.fetch_add(1, atomic::Ordering::Relaxed);
+        NUMBER.set(Some(number));
+        number
+    })
+}
+
+#[cfg(feature = "_shuttle")]
+pub(crate) fn thread_number() -> usize {
+    shuttle::current::me().into()
+}
+
 #[cfg(all(test, not(feature = "_shuttle")))]
 mod tests {
     use super::{Arc, Mutex};

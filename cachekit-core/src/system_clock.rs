@@ -90,6 +90,7 @@ mod coarse {
 
     use crate::Moment;
 
+    #[inline]
     pub(super) fn now() -> Moment {
         Moment::from_nanos(nanos(clock_gettime(ClockId::MonotonicCoarse)))
     }
@@ -101,6 +102,7 @@ mod coarse {
         3 * Duration::from_nanos(nanos(clock_getres(ClockId::MonotonicCoarse)))
     }
 
+    #[inline]
     fn nanos(time: Timespec) -> u64 {
         // Monotonic time is counted from the start of the machine, so neither part is negative nor near overflow.
         time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()

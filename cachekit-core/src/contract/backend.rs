@@ -1,7 +1,8 @@
 //! [`Backend`]: where entries are stored.
 
+mod shared;
+
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -300,64 +301,6 @@ impl Health {
     pub fn with_detail(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.details.push((name, value.into()));
         self
-    }
-}
-
-/// A shared backend is a backend: handles to the same entries.
-#[async_trait]
-#[deny(clippy::missing_trait_methods)]
-impl<B: Backend + ?Sized> Backend for Arc<B> {
-    fn name(&self) -> &str {
-        (**self).name()
-    }
-
-    async fn get(&self, key: &Key) -> Result<Option<Entry>> {
-        (**self).get(key).await
-    }
-
-    async fn set(&self, key: &Key, value: Bytes, options: &SetOptions) -> Result<()> {
-        (**self).set(key, value, options).await
-    }
-
-    async fn delete(&self, key: &Key) -> Result<()> {
-        (**self).delete(key).await
-    }
-
-    async fn exists(&self, key: &Key) -> Result<bool> {
-        (**self).exists(key).await
-    }
-
-    async fn get_many(&self, keys: &[Key]) -> Vec<Result<Option<Entry>>> {
-        (**self).get_many(keys).await
-    }
-
-    async fn set_many(&self, writes: &[Write]) -> Vec<Result<()>> {
-        (**self).set_many(writes).await
-    }
-
-    async fn delete_many(&self, keys: &[Key]) -> Vec<Result<()>> {
-        (**self).delete_many(keys).await
-    }
-
-    async fn health(&self) -> Result<Health> {
-        (**self).health().await
-    }
-
-    fn limits(&self) -> Limits {
-        (**self).limits()
-    }
-
-    /// The same abilities: there is nothing between this handle and the backend that they could slip past.
-    fn abilities(&self) -> Abilities<'_> {
-        (**self).abilities()
-    }
-
-    fn code_of(&self, fault: BackendFault) -> ErrorCode {
-        (**self).code_of(fault)
-    }
-
-    async fn close(&self) {
-        (**self).close().await;
     }
 }
 

@@ -56,8 +56,10 @@ impl Add<Duration> for Moment {
     type Output = Self;
 
     /// Stops at [`Moment::FAR`].
+    #[inline]
     fn add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
+        let nanos = duration.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(duration.subsec_nanos()));
+        Self(self.0.saturating_add(nanos))
     }
 }
 

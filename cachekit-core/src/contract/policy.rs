@@ -1,5 +1,6 @@
 //! [`ResiliencePolicy`]: decides whether and when a call to a backend is made, and made again.
 
+use std::any::Any;
 use std::fmt;
 use std::time::Duration;
 
@@ -38,7 +39,9 @@ use crate::{Error, ErrorCode, Moment, Operation};
 /// breaker, time limit per attempt, backend. What a policy is told of a call that a limit further out cut short is a
 /// failure with the code of that limit, after the time that it took; that one code does not count against the backend,
 /// the time may.
-pub trait ResiliencePolicy: fmt::Debug + fmt::Display + Send + Sync + 'static {
+pub trait ResiliencePolicy: Any + fmt::Debug + fmt::Display + Send + Sync {
+    // `Any`, as whatever borrows nothing is: so the driver knows ours by their names, and asks them faster.
+
     /// Whether the call may go out. `random` is uniform over all of `u64`.
     fn admit(&self, call: &Call, now: Moment, random: u64) -> Verdict;
 

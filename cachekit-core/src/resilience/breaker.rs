@@ -208,22 +208,17 @@ impl ResiliencePolicy for CircuitBreaker {
         self.shared.admit_unless_open(standing, now)
     }
 
-    #[inline]
+    #[inline(always)]
     fn finish(&self, _: &Call, admission: Admission, outcome: Outcome<'_>, now: Moment, _: u64) -> Next {
         let shared: &Shared = &self.shared;
-        let seen = shared.see(outcome);
         let standing = shared.standing();
         let counts = standing == Standing { generation: admission.generation, state: BreakerState::Closed };
-        if counts && matches!(seen, Seen::Good | Seen::Slow) {
+        let may_be_slow = shared.settings.slow.is_some();
+        let is_in_run = shared.in_run.load(Ordering::Relaxed);
+        if matches!(outcome, Outcome::Success(_)) && counts && admission.mark == CALL && !may_be_slow && !is_in_run {
             shared.successes.add(shared.steps.number(now, standing.generation));
-        }
-        let says_nothing = match seen {
-            Seen::Good => !counts || !shared.in_run.load(Ordering::Relaxed),
-            Seen::Slow | Seen::Failed(..) | Seen::Cut(_) => !counts,
-            Seen::Nothing => true,
-        };
-        if admission.mark == PROBE || !says_nothing {
-            shared.take_note(admission, seen, now);
+        } else {
+            shared.finish_in_trouble(admission, outcome, now);
         }
         Next::Done
     }
@@ -239,7 +234,25 @@ impl Shared {
         Standing::of_word(self.standing.load(Ordering::Acquire))
     }
 
-    #[inline]
+    /// Whatever is not a plain success while all is well, or may turn out not to be.
+    #[cold]
+    fn finish_in_trouble(&self, admission: Admission, outcome: Outcome<'_>, now: Moment) {
+        let seen = self.see(outcome);
+        let standing = self.standing();
+        let counts = standing == Standing { generation: admission.generation, state: BreakerState::Closed };
+        if counts && matches!(seen, Seen::Good | Seen::Slow) {
+            self.successes.add(self.steps.number(now, standing.generation));
+        }
+        let says_nothing = match seen {
+            Seen::Good => !counts || !self.in_run.load(Ordering::Relaxed),
+            Seen::Slow | Seen::Failed(..) | Seen::Cut(_) => !counts,
+            Seen::Nothing => true,
+        };
+        if admission.mark == PROBE || !says_nothing {
+            self.take_note(admission, seen, now);
+        }
+    }
+
     fn see(&self, outcome: Outcome<'_>) -> Seen {
         let is_slow = |took: Duration| self.settings.slow.is_some_and(|(time, _)| took >= time);
         match outcome {

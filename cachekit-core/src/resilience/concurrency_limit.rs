@@ -1,13 +1,14 @@
 //! [`ConcurrencyLimit`]: bounds how many calls are under way at once.
 
+mod places;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
-use super::padded::Padded;
+use self::places::{Places, Share};
 use super::settings::{INSTANT, LONGEST, within};
 use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::{Admission, Call, ErrorCode, Moment, Next, Outcome, ResiliencePolicy, Result, Verdict};
 
 /// `ConcurrencyLimit` bounds how many calls are under way at once; some more wait in a queue.
@@ -40,7 +41,9 @@ use crate::{Admission, Call, ErrorCode, Moment, Next, Outcome, ResiliencePolicy,
 /// that nobody asks with any more is passed over when its time is up.
 ///
 /// # Concurrency
-/// While nobody waits, a place is taken and given back with one atomic operation each.
+/// While nobody waits, a place is taken and given back with one atomic operation each. From 32 places on, threads have
+/// shares of them, so that they do not disturb each other; one that runs out takes from the others, and only when none
+/// has any does a call wait.
 ///
 /// # Position in the stack
 /// Outside [`Retry`](crate::Retry), so that a call keeps its place from its first attempt to its last: inside, each
@@ -51,9 +54,7 @@ use crate::{Admission, Call, ErrorCode, Moment, Next, Outcome, ResiliencePolicy,
 /// calls that the breaker refuses leave at once and hold nobody up.
 pub struct ConcurrencyLimit {
     settings: ConcurrencyLimitBuilder,
-    /// How many are under way, in the lower half, and how many wait, in the upper. The latter is changed under the lock
-    /// of `queue` only, together with it.
-    load: Padded<AtomicU64>,
+    places: Places,
     queue: Mutex<Queue>,
 }
 
@@ -78,55 +79,46 @@ impl ConcurrencyLimit {
     /// How many calls are under way.
     #[must_use]
     pub fn under_way(&self) -> usize {
-        under_way(self.load.load(Ordering::Relaxed)) as usize
+        self.places.taken() as usize
     }
 
     /// How many wait in the queue.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        waits(self.load.load(Ordering::Relaxed)) as usize
+        self.queue.lock().waiting.len()
     }
 
-    /// Takes a place unless all are taken, or somebody waits who comes first.
+    /// Ends an admission, or a ticket. Whether others may be waiting for what became free.
     #[inline]
-    fn take_if_nobody_waits(&self) -> bool {
-        self.take(|load| waits(load) == 0)
-    }
-
-    #[inline]
-    fn take(&self, may: impl Fn(u64) -> bool) -> bool {
-        let more =
-            |load: u64| (under_way(load) < u64::from(self.settings.at_once) && may(load)).then_some(load + PLACE);
-        self.load.fetch_update(Ordering::Acquire, Ordering::Relaxed, more).is_ok()
-    }
-
-    #[inline]
-    fn give_back(&self) {
-        let before = self.load.fetch_sub(PLACE, Ordering::Release);
-        if under_way(before) == 0 {
-            // Somebody finished a call twice, and shall not let in more than there are places.
-            self.load.fetch_add(PLACE, Ordering::Relaxed);
+    pub(super) fn end(&self, admission: Admission) -> bool {
+        if admission.generation == 0
+            && let Some(share) = Share::of_mark(admission.mark)
+        {
+            return self.places.give_back(share);
         }
+        self.give_up(admission.mark);
+        true
     }
 
     #[cold]
     fn queue(&self, now: Moment) -> Verdict {
         let mut queue = self.queue.lock();
         self.pass_over(&mut queue, now, None);
-        loop {
-            if self.take_if_nobody_waits() {
-                return GO;
-            }
-            if queue.waiting.len() >= self.settings.queue as usize {
-                return Verdict::Refuse(ErrorCode::E032);
-            }
-            // In one step: all places are taken, or others wait, at the moment when this one begins to. A place that is
-            // given back after it is told to those who wait.
-            let must_wait = |load: u64| waits(load) > 0 || under_way(load) >= u64::from(self.settings.at_once);
-            let wait = |load: u64| must_wait(load).then_some(load + WAITS);
-            if self.load.fetch_update(Ordering::Acquire, Ordering::Relaxed, wait).is_ok() {
-                break;
-            }
+        // From here on, a place that is given back is told to those who wait.
+        self.places.close();
+        let verdict = self.place_or_ticket(&mut queue, now);
+        self.open_unless_waiting(&queue);
+        verdict
+    }
+
+    fn place_or_ticket(&self, queue: &mut Queue, now: Moment) -> Verdict {
+        if queue.waiting.is_empty()
+            && let Some(share) = self.places.take_of_others(Share::mine())
+        {
+            return go(share);
+        }
+        if queue.waiting.len() >= self.settings.queue as usize {
+            return Verdict::Refuse(ErrorCode::E032);
         }
         queue.tickets += 1;
         let ticket = queue.tickets;
@@ -138,14 +130,22 @@ impl ConcurrencyLimit {
     fn ask_again(&self, ticket: u64, now: Moment) -> Verdict {
         let mut queue = self.queue.lock();
         self.pass_over(&mut queue, now, Some(ticket));
+        let verdict = self.place_for(&mut queue, ticket, now);
+        self.open_unless_waiting(&queue);
+        verdict
+    }
+
+    fn place_for(&self, queue: &mut Queue, ticket: u64, now: Moment) -> Verdict {
         let Ok(place) = queue.place_of(ticket) else { return Verdict::Refuse(ErrorCode::E032) };
-        if place == 0 && self.take(|_| true) {
-            self.remove(&mut queue, place);
-            return GO;
+        if place == 0
+            && let Some(share) = self.places.take_of_others(Share::mine())
+        {
+            queue.waiting.pop_front();
+            return go(share);
         }
         let until = queue.waiting[place].until;
         if now >= until {
-            self.remove(&mut queue, place);
+            queue.waiting.remove(place);
             return Verdict::Refuse(ErrorCode::E032);
         }
         Verdict::Queue { ticket, at_most: until.since(now) }
@@ -155,7 +155,8 @@ impl ConcurrencyLimit {
     fn give_up(&self, ticket: u64) {
         let mut queue = self.queue.lock();
         if let Ok(place) = queue.place_of(ticket) {
-            self.remove(&mut queue, place);
+            queue.waiting.remove(place);
+            self.open_unless_waiting(&queue);
         }
     }
 
@@ -163,13 +164,15 @@ impl ConcurrencyLimit {
     fn pass_over(&self, queue: &mut Queue, now: Moment, asking: Option<u64>) {
         let is_over = |first: &Waiting| now >= first.until && Some(first.ticket) != asking;
         while queue.waiting.front().is_some_and(is_over) {
-            self.remove(queue, 0);
+            queue.waiting.pop_front();
         }
     }
 
-    fn remove(&self, queue: &mut Queue, place: usize) {
-        queue.waiting.remove(place);
-        self.load.fetch_sub(WAITS, Ordering::Release);
+    /// The places are closed as long as somebody waits, so that nobody overtakes.
+    fn open_unless_waiting(&self, queue: &Queue) {
+        if queue.waiting.is_empty() {
+            self.places.open();
+        }
     }
 }
 
@@ -184,18 +187,17 @@ impl ResiliencePolicy for ConcurrencyLimit {
     #[inline]
     fn admit(&self, call: &Call, now: Moment, _: u64) -> Verdict {
         match call.ticket {
-            None if self.take_if_nobody_waits() => GO,
-            None => self.queue(now),
+            None => {
+                let share = Share::mine();
+                if self.places.take(share) { go(share) } else { self.queue(now) }
+            }
             Some(ticket) => self.ask_again(ticket, now),
         }
     }
 
     #[inline]
     fn finish(&self, _: &Call, admission: Admission, _: Outcome<'_>, _: Moment, _: u64) -> Next {
-        match admission {
-            Admission { generation: 0, mark: ADMITTED, .. } => self.give_back(),
-            Admission { mark: ticket, .. } => self.give_up(ticket),
-        }
+        self.end(admission);
         Next::Done
     }
 }
@@ -248,23 +250,15 @@ impl ConcurrencyLimitBuilder {
         within("concurrency limit: calls at once", self.at_once, 1..=MOST)?;
         within("concurrency limit: places in the queue", self.queue, 0..=MOST)?;
         within("concurrency limit: wait in the queue", self.wait, INSTANT..=LONGEST)?;
-        Ok(ConcurrencyLimit { settings: self, load: Padded(AtomicU64::new(0)), queue: Mutex::default() })
+        Ok(ConcurrencyLimit { settings: self, places: Places::new(self.at_once), queue: Mutex::default() })
     }
 }
 
-fn under_way(load: u64) -> u64 {
-    load & (WAITS - 1)
+#[inline]
+fn go(share: Share) -> Verdict {
+    Verdict::Go(Admission::new(0, share.mark()))
 }
 
-fn waits(load: u64) -> u64 {
-    load / WAITS
-}
-
-const PLACE: u64 = 1;
-const WAITS: u64 = 1 << 32;
-/// The mark of who was admitted; tickets begin above it.
-const ADMITTED: u64 = 0;
-const GO: Verdict = Verdict::Go(Admission::new(0, ADMITTED));
 const MOST: u32 = 1_000_000;
 
 #[cfg(test)]

@@ -3,19 +3,22 @@
 mod abilities;
 mod batch;
 mod chance;
+mod known;
 mod layer;
 mod passage;
+mod straight;
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::task::Poll;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use self::chance::Chance;
 use self::layer::Layer;
-use self::passage::Passage;
+use self::straight::{Stops, Straight};
 use super::Resilience;
 use crate::{
     Abilities, Backend, BackendFault, Clock, Entropy, Entry, ErrorCode, Health, Key, Limits, Operation, Result,
@@ -52,6 +55,7 @@ pub struct ResilientBackend {
     /// The same clock, where it is the system's: asked by name it is cheaper.
     system_clock: Option<SystemClock>,
     chance: Chance,
+    stops: Stops,
 }
 
 impl ResilientBackend {
@@ -72,9 +76,11 @@ impl ResilientBackend {
         entropy: &dyn Entropy,
     ) -> Self {
         let policies = resilience.into_policies();
+        let layers: Box<[Layer]> = policies.into_iter().map(|policy| Layer::new(policy, Arc::clone(&clock))).collect();
         Self {
             inner: backend,
-            layers: policies.into_iter().map(|policy| Layer::new(policy, Arc::clone(&clock))).collect(),
+            stops: Stops::of(&layers),
+            layers,
             clock,
             system_clock: None,
             chance: Chance::new(entropy),
@@ -90,16 +96,33 @@ impl ResilientBackend {
     /// The state of each policy that has states: [`ResiliencePolicy::condition`](crate::ResiliencePolicy::condition).
     #[must_use]
     pub fn conditions(&self) -> Vec<&'static str> {
-        self.layers.iter().filter_map(|layer| layer.policy.condition()).collect()
+        self.layers.iter().filter_map(|layer| layer.policy.any().condition()).collect()
     }
 
     /// Makes one call: `attempt` is called for each attempt.
-    async fn call<R, A>(&self, operation: Operation, attempt: impl Fn() -> A) -> Result<R>
+    ///
+    /// All that a call needs that is answered at once is done in one step, and held over no await.
+    #[inline]
+    fn call<'a, R, A>(
+        &'a self,
+        operation: Operation,
+        attempt: impl Fn() -> A + Copy + 'a,
+    ) -> impl Future<Output = Result<R>>
     where
-        A: Future<Output = Result<R>>,
+        R: 'a,
+        A: Future<Output = Result<R>> + Unpin + 'a,
     {
-        let mut passage = Passage::new(self, operation);
-        passage.make(attempt).await
+        let mut detour = None;
+        poll_fn(move |context| {
+            let detour = match &mut detour {
+                Some(detour) => detour,
+                None => match Straight::make(self, operation, &attempt, context) {
+                    Ok(done) => return Poll::Ready(Ok(done)),
+                    Err(held_up) => detour.insert(Box::pin(held_up.make(attempt))),
+                },
+            };
+            detour.as_mut().poll(context)
+        })
     }
 
     #[inline]
@@ -174,7 +197,7 @@ impl fmt::Display for ResilientBackend {
     /// All policies with their settings, then the backend's name: `retry(..) > breaker(..) > redis`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for layer in &self.layers {
-            write!(f, "{} > ", layer.policy)?;
+            write!(f, "{} > ", layer.policy.any())?;
         }
         f.write_str(self.inner.name())
     }

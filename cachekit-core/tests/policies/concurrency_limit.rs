@@ -1,5 +1,6 @@
 //! The concurrency limit beside a naive one.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cachekit_core::{
@@ -63,7 +64,9 @@ enum Answer {
 
 fn play(seed: u64) -> [bool; 3] {
     let mut dice = Dice::new(seed);
-    let (at_once, places) = (1 + dice.below(3), dice.below(4));
+    // Many places lie in shares. All but a few of them are taken before it begins.
+    let (spare, places) = (1 + dice.below(3), dice.below(4));
+    let at_once = if dice.below(16) == 0 { 32 + dice.below(64) } else { spare };
     // In quarters, so that waits also end at the very moment when somebody asks.
     let quarter = Duration::from_millis(1 + dice.below(25));
     let wait = quarter * 4;
@@ -76,6 +79,12 @@ fn play(seed: u64) -> [bool; 3] {
     let mut naive = Naive { at_once, places, wait, under_way: 0, tickets: 0, waiting: Vec::new() };
     let mut now = Moment::from_nanos(dice.below(1 << 40));
     let (mut under_way, mut tickets): (Vec<Admission>, Vec<u64>) = (Vec::new(), Vec::new());
+    for _ in usize::try_from(spare).unwrap()..at_once {
+        let answer = limit.admit(&Call::new(Operation::Get, now), now, dice.next());
+        let Verdict::Go(admission) = answer else { panic!("seed {seed}: {answer:?}") };
+        under_way.push(admission);
+        naive.under_way += 1;
+    }
     let mut met = [false; 3];
     for step in 0..48 {
         let mut call = Call::new(Operation::Get, now);
@@ -132,3 +141,45 @@ fn it_decides_as_a_naive_one_does() {
     }
     assert!(met.iter().all(|count| *count > SEQUENCES / 10), "{met:?}");
 }
+
+#[test]
+fn threads_share_many_places_and_lose_none() {
+    let limit = ConcurrencyLimit::builder(PLACES).with_queue(0).build().unwrap();
+    let (call, now) = (Call::new(Operation::Get, Moment::from_nanos(0)), Moment::from_nanos(0));
+    let admit = |held: &mut Vec<Admission>| match limit.admit(&call, now, 0) {
+        Verdict::Go(admission) => held.push(admission),
+        verdict => assert_eq!(verdict, Verdict::Refuse(ErrorCode::E032)),
+    };
+    let finish = |admission| limit.finish(&call, admission, Outcome::Abandoned, now, 0);
+    let crowd = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for seed in 0..4 {
+            let (crowd, admit, finish) = (&crowd, &admit, &finish);
+            scope.spawn(move || {
+                let (mut dice, mut held) = (Dice::new(seed), Vec::new());
+                for _ in 0..20_000 {
+                    let before = held.len();
+                    if dice.below(2) == 0 {
+                        admit(&mut held);
+                        let crowd = crowd.fetch_add(held.len() - before, Ordering::SeqCst) + held.len() - before;
+                        assert!(crowd <= PLACES as usize, "{crowd} at once");
+                    } else if before > 0 {
+                        crowd.fetch_sub(1, Ordering::SeqCst);
+                        finish(dice.take(&mut held));
+                    }
+                }
+                crowd.fetch_sub(held.len(), Ordering::SeqCst);
+                held.into_iter().for_each(|admission| {
+                    finish(admission);
+                });
+            });
+        }
+    });
+    // All of them, by one thread.
+    let mut held = Vec::new();
+    (0..2 * PLACES).for_each(|_| admit(&mut held));
+    assert_eq!((held.len(), limit.under_way()), (PLACES as usize, PLACES as usize));
+}
+
+/// Several shares of them, and fewer than the threads would like.
+const PLACES: u32 = 100;

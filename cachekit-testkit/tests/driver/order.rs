@@ -1,13 +1,18 @@
 //! Who is asked when, and told what.
 
 use std::error::Error as _;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use cachekit_core::{Backend, Error, ErrorCode, FenceToken, Key, KeyPrefix, Operation, Resilience, Ttl};
+use cachekit_core::{
+    Admission, Backend, Call, ConcurrencyLimit, Error, ErrorCode, FenceToken, Key, KeyPrefix, Moment, Next, Operation,
+    Outcome, Resilience, ResiliencePolicy, ResilientBackend, Ttl, Verdict,
+};
 use cachekit_testkit::fakes::FakePolicy;
 use cachekit_testkit::faults::Rule;
 
-use crate::common::{Diary, Witness, driven, fill, key, memory, options};
+use crate::common::{Diary, Turnstile, Witness, driven, fill, key, memory, options};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -171,5 +176,85 @@ async fn calls_succeed_through_many_policies() {
     assert_eq!(backend.get(&key("b")).await.unwrap().unwrap().value, "b");
     for policy in policies {
         assert_eq!((policy.succeeded(), policy.outstanding(), policy.unexpected()), (3, 0, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_of_a_long_list_are_asked_and_told() {
+    for policies in [8_u32, 9, 20] {
+        let diary = Diary::default();
+        let stack = (0..policies).fold(Resilience::none(), |stack, _| stack.with(Witness::new("one", &diary)));
+        let backend = driven(&memory(), stack);
+        assert_eq!(backend.get(&key("a")).await.unwrap(), None);
+        let (told, asked): (Vec<_>, Vec<_>) = diary.read().into_iter().partition(|line| line.contains("success"));
+        assert_eq!((asked.len(), told.len()), (policies as usize, policies as usize));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_succeeded_is_made_again_if_a_policy_says_so_and_there_is_time() {
+    for (limit, attempts) in [(3 * SECOND, 2), (SECOND, 1)] {
+        let diary = Diary::default();
+        let outer = Witness { limit: Some((limit, ErrorCode::E033)), ..Witness::new("outer", &diary) };
+        let stack = Resilience::none().with(outer).with(Twice).with(Witness::new("inner", &diary));
+        let faults = memory();
+        let backend = driven(&faults, stack);
+        let began = tokio::time::Instant::now();
+        assert_eq!(backend.get(&key("a")).await.unwrap(), None);
+        assert_eq!((faults.total_calls(), began.elapsed()), (attempts, SECOND * (attempts as u32 - 1)));
+        let lines = diary.read();
+        assert_eq!(lines.iter().filter(|line| line.starts_with("outer")).count(), 2, "{lines:?}");
+        assert_eq!(lines.iter().filter(|line| line.starts_with("inner: success")).count(), attempts, "{lines:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_call_held_is_given_back_if_the_backend_panics() {
+    let (turnstile, limit) = (Turnstile::new(SECOND), Arc::new(ConcurrencyLimit::builder(1).build().unwrap()));
+    let stack = Resilience::none().with_shared(turnstile.clone()).with_shared(limit.clone());
+    let backend = ResilientBackend::new(Arc::new(Panics), stack);
+    assert!(tokio::spawn(async move { backend.get(&key("a")).await }).await.unwrap_err().is_panic());
+    assert_eq!((turnstile.state(), limit.under_way()), ((false, 0), 0));
+}
+
+/// Has each call that succeeds made twice.
+#[derive(Debug)]
+struct Twice;
+
+impl ResiliencePolicy for Twice {
+    fn admit(&self, _: &Call, _: Moment, _: u64) -> Verdict {
+        Verdict::Go(Admission::new(0, 0))
+    }
+
+    fn finish(&self, call: &Call, _: Admission, _: Outcome<'_>, _: Moment, _: u64) -> Next {
+        if call.attempt == 0 { Next::AgainAfter(SECOND) } else { Next::Done }
+    }
+}
+
+impl fmt::Display for Twice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("twice")
+    }
+}
+
+#[derive(Debug)]
+struct Panics;
+
+#[async_trait::async_trait]
+impl Backend for Panics {
+    fn name(&self) -> &str {
+        "panics"
+    }
+
+    async fn get(&self, _: &Key) -> cachekit_core::Result<Option<cachekit_core::Entry>> {
+        panic!("made up")
+    }
+
+    async fn set(&self, _: &Key, _: bytes::Bytes, _: &cachekit_core::SetOptions) -> cachekit_core::Result<()> {
+        Ok(())
+    }
+
+    async fn delete(&self, _: &Key) -> cachekit_core::Result<()> {
+        Ok(())
     }
 }

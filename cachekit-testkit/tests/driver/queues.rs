@@ -3,7 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cachekit_core::{Backend, ErrorCode, Resilience};
+use async_trait::async_trait;
+use bytes::Bytes;
+use cachekit_core::{
+    Backend, ConcurrencyLimit, Entry, ErrorCode, Key, Resilience, ResilientBackend, Result, SetOptions,
+};
 use cachekit_testkit::faults::Rule;
 use futures_util::future::join_all;
 use tokio::time::Instant;
@@ -112,4 +116,52 @@ async fn no_wake_up_is_lost_between_threads() {
         task.await.unwrap();
     }
     assert_eq!((turnstile.state(), turnstile.ended()), ((false, 0), (16_000, 0)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_limit_loses_no_wake_up_between_threads() {
+    // One place; and several shares of places, fewer than there are callers.
+    for (at_once, callers, calls) in [(1, 8, 2_000), (32, 64, 500)] {
+        let limit = ConcurrencyLimit::builder(at_once).with_queue(64).with_wait(600 * SECOND).build().unwrap();
+        let limit = Arc::new(limit);
+        let resilience = Resilience::none().with_shared(limit.clone());
+        let backend = Arc::new(ResilientBackend::new(Arc::new(Yields), resilience));
+        let call_often = || {
+            let backend = Arc::clone(&backend);
+            tokio::spawn(async move {
+                for _ in 0..calls {
+                    backend.get(&key("a")).await.unwrap();
+                }
+            })
+        };
+        let tasks: Vec<_> = (0..callers).map(|_| call_often()).collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!((limit.under_way(), limit.waiting()), (0, 0));
+    }
+}
+
+/// Lets others run before it answers.
+#[derive(Debug)]
+struct Yields;
+
+#[async_trait]
+impl Backend for Yields {
+    fn name(&self) -> &str {
+        "yields"
+    }
+
+    async fn get(&self, _: &Key) -> Result<Option<Entry>> {
+        tokio::task::yield_now().await;
+        Ok(None)
+    }
+
+    async fn set(&self, _: &Key, _: Bytes, _: &SetOptions) -> Result<()> {
+        Ok(())
+    }
+
+    async fn delete(&self, _: &Key) -> Result<()> {
+        Ok(())
+    }
 }

@@ -31,7 +31,7 @@ fn ask(limit: &ConcurrencyLimit, ticket: impl Into<Option<u64>>, now: u64) -> St
 }
 
 fn end(limit: &ConcurrencyLimit) {
-    limit.finish(&with_ticket(None), Admission::new(0, ADMITTED), Outcome::Abandoned, at(0), 0);
+    limit.finish(&with_ticket(None), Admission::new(0, 0), Outcome::Abandoned, at(0), 0);
 }
 
 fn give_up(limit: &ConcurrencyLimit, ticket: u64) {
@@ -124,7 +124,7 @@ fn what_was_not_admitted_gives_nothing_back() {
     assert_eq!(limit.under_way(), 0);
     assert_eq!([ask(&limit, None, 0), ask(&limit, None, 0)], ["go", "1 for 100"]);
     // Of another generation than there are, or with a ticket that never was.
-    limit.finish(&with_ticket(None), Admission::new(7, ADMITTED), Outcome::Abandoned, at(0), 0);
+    limit.finish(&with_ticket(None), Admission::new(7, 0), Outcome::Abandoned, at(0), 0);
     give_up(&limit, 99);
     assert_eq!((limit.under_way(), limit.waiting()), (1, 1));
 }

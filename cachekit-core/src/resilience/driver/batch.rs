@@ -24,11 +24,13 @@ impl ResilientBackend {
         let answers =
             Mutex::new(Answers { of: items.iter().map(|_| None).collect(), open: (0..items.len()).collect() });
         let outcome = self
-            .call(operation, || async {
-                let open = answers.lock().open.clone();
-                let asked = open.iter().map(|&at| items[at].clone()).collect();
-                let answered = attempt(asked).await;
-                answers.lock().take(operation, &open, answered)
+            .call(operation, || {
+                Box::pin(async {
+                    let open = answers.lock().open.clone();
+                    let asked = open.iter().map(|&at| items[at].clone()).collect();
+                    let answered = attempt(asked).await;
+                    answers.lock().take(operation, &open, answered)
+                })
             })
             .await;
         let Answers { of, .. } = answers.into_inner();

@@ -1,6 +1,7 @@
 //! [`Passage`]: the way of one call through the policies and back.
 
 use std::future::{Future, poll_fn};
+use std::ops::ControlFlow;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -9,13 +10,12 @@ use smallvec::SmallVec;
 use tokio::time;
 
 use super::ResilientBackend;
-use super::layer::{Layer, Place};
-use crate::sync::atomic::{Ordering, fence};
-use crate::{Admission, BackendFault, Call, Error, ErrorCode, Moment, Next, Operation, Outcome, Result, Verdict};
+use super::layer::{Place, wake};
+use crate::{Admission, BackendFault, Call, Error, ErrorCode, Moment, Next, Outcome, Result, Verdict};
 
 /// The way of one call through the policies and back. Dropped on the way, it gives back what it holds.
 ///
-/// It lies in the future of every call, so it is kept small.
+/// Only a call that does not go [straight](super::straight::Straight) has one.
 pub(super) struct Passage<'a> {
     driver: &'a ResilientBackend,
     call: Call,
@@ -29,8 +29,6 @@ pub(super) struct Passage<'a> {
     last: Option<Error>,
     /// Whether anything may have been sent.
     sent: bool,
-    /// Chance for this attempt; each policy gets the same bits in another order.
-    random: u64,
 }
 
 /// An admission that has to be finished.
@@ -48,73 +46,60 @@ struct Limit {
     since: Moment,
     code: ErrorCode,
     /// Of which policy it is.
-    at: u32,
+    at: usize,
+}
+
+/// A call that is held up, and what is to be done about it next.
+pub(super) struct Detour<'a, R, A> {
+    pub(super) passage: Passage<'a>,
+    pub(super) step: Step<R, A>,
+}
+
+pub(super) enum Step<R, A> {
+    /// To ask the policies, beginning with the next.
+    Ask,
+    /// To do what the next policy says.
+    Obey(Verdict),
+    /// To wait for the attempt that is under way.
+    Await(A),
+    /// To report that the attempt failed.
+    Failed(Error),
+    /// It was answered, and a policy wants it made again after so long.
+    Answered(R, Duration),
 }
 
 impl<'a> Passage<'a> {
-    #[inline]
-    pub(super) fn new(driver: &'a ResilientBackend, operation: Operation) -> Self {
-        let call = Call::new(operation, driver.now());
+    /// A call that the outermost policies have admitted when it began.
+    pub(super) fn new(
+        driver: &'a ResilientBackend,
+        call: Call,
+        admissions: impl IntoIterator<Item = Admission>,
+    ) -> Self {
+        let began = call.began;
         let (held, limits) = (SmallVec::new(), SmallVec::new());
-        Self { driver, call, held, limits, over: None, last: None, sent: false, random: 0 }
-    }
-
-    /// Makes the call, with `attempt` called for each attempt.
-    pub(super) async fn make<R, A>(&mut self, attempt: impl Fn() -> A) -> Result<R>
-    where
-        A: Future<Output = Result<R>>,
-    {
-        loop {
-            self.random = self.driver.chance.next();
-            let result = match self.descend() {
-                Descent::Done => Ok(()),
-                Descent::Waits(verdict) => self.descend_waiting(verdict).await,
-            };
-            let result = match result {
-                Ok(()) => self.attempt(attempt()).await,
-                Err(error) => Err(error),
-            };
-            match (self.ascend(result.as_ref().map(drop)), result) {
-                (None, Ok(done)) => return Ok(done),
-                (None, Err(error)) => return Err(if self.sent { error } else { error.unsent() }),
-                (Some(pause), result) => {
-                    if let Err(error) = result {
-                        tracing::debug!(code = %error.code(), %error, ?pause, "call made again");
-                        self.last = Some(error);
-                    }
-                    // Over in time: otherwise the policy would not have been heeded.
-                    time::sleep(pause).await;
-                }
-            }
+        let mut passage = Self { driver, call, held, limits, over: None, last: None, sent: false };
+        for admission in admissions {
+            passage.hold(admission, began);
         }
+        passage
     }
 
     /// Asks those policies that do not hold the call yet, from the outside in, as long as they let it go at once.
-    #[inline]
-    fn descend(&mut self) -> Descent {
-        let now = self.driver.now();
-        while let Some(layer) = self.driver.layers.get(self.held.len()) {
-            match layer.policy.admit(&self.call, now, self.chance()) {
-                Verdict::Go(admission) => self.hold(admission, now),
-                verdict => return Descent::Waits(verdict),
-            }
+    fn descend(&mut self) -> ControlFlow<Verdict> {
+        let (driver, now) = (self.driver, self.driver.now());
+        while let Some(layer) = driver.layers.get(self.held.len()) {
+            let call = self.call.clone();
+            layer.policy.admit(&call, now, &driver.chance, |admission| self.hold(admission, now))?;
         }
-        Descent::Done
+        ControlFlow::Continue(())
     }
 
-    /// Goes on where a policy did not let the call go at once.
-    #[cold]
-    fn descend_waiting(&mut self, verdict: Verdict) -> futures_util::future::BoxFuture<'_, Result<()>> {
-        Box::pin(async move {
-            let mut verdict = verdict;
-            loop {
-                self.obey(verdict).await?;
-                match self.descend() {
-                    Descent::Done => return Ok(()),
-                    Descent::Waits(next) => verdict = next,
-                }
-            }
-        })
+    /// Does what the policies say, until all of them hold the call.
+    async fn descend_waiting(&mut self) -> Result<()> {
+        while let ControlFlow::Break(verdict) = self.descend() {
+            self.obey(verdict).await?;
+        }
+        Ok(())
     }
 
     /// Does what the next policy says, until the call is admitted.
@@ -134,14 +119,15 @@ impl<'a> Passage<'a> {
                         Some(place) => self.wait(at_most, Some(place)).await?,
                     }
                     let call = place.as_ref().map_or(&self.call, Place::call);
-                    verdict = layer.policy.admit(call, self.driver.now(), self.chance());
+                    verdict = layer.policy.any().admit(call, self.driver.now(), self.driver.chance.next());
                 }
             }
         };
         if let Some(place) = place {
             place.served();
         }
-        let (admission, pause) = decided.map_err(|code| self.error(code, format!("refused by {}", layer.policy)))?;
+        let (admission, pause) =
+            decided.map_err(|code| self.error(code, format!("refused by {}", layer.policy.any())))?;
         self.hold(admission, self.driver.now());
         match pause {
             Some(pause) => self.wait(pause, None).await,
@@ -167,87 +153,102 @@ impl<'a> Passage<'a> {
         Ok(())
     }
 
+    /// Asks the policies and makes one attempt, when they let it go.
+    async fn whole_attempt<R, A>(&mut self, attempt: &impl Fn() -> A) -> Result<R>
+    where
+        A: Future<Output = Result<R>>,
+    {
+        self.descend_waiting().await?;
+        self.attempt(attempt()).await
+    }
+
     /// Makes one attempt within the limit.
     async fn attempt<R>(&mut self, attempt: impl Future<Output = Result<R>>) -> Result<R> {
         let mut attempt = pin!(attempt);
-        // Most calls need no timer: they answer at once, or nothing limits them.
-        let polled = poll_fn(|context| Poll::Ready(attempt.as_mut().poll(context))).await;
-        let result = match (polled, self.limit()) {
-            (Poll::Ready(result), _) => result,
-            (Poll::Pending, None) => attempt.await,
-            (Poll::Pending, Some(limit)) => match time::timeout(limit.ends.since(self.driver.now()), attempt).await {
+        // What is answered at once needs no timer.
+        let result = match poll_fn(|context| Poll::Ready(attempt.as_mut().poll(context))).await {
+            Poll::Ready(result) => result,
+            Poll::Pending => return self.answer(attempt).await,
+        };
+        self.note_sent(result)
+    }
+
+    /// Waits for the answer to an attempt, within the limit.
+    async fn answer<R>(&mut self, attempt: impl Future<Output = Result<R>>) -> Result<R> {
+        let result = match self.limit() {
+            None => attempt.await,
+            Some(limit) => match time::timeout(limit.ends.since(self.driver.now()), attempt).await {
                 Ok(result) => result,
                 Err(_) => Err(self.too_late(limit)),
             },
         };
+        self.note_sent(result)
+    }
+
+    /// Takes note of whether anything was sent, given what came of it.
+    fn note_sent<R>(&mut self, result: Result<R>) -> Result<R> {
         self.sent |= result.as_ref().err().is_none_or(|error| !error.is_unsent());
         result
     }
 
     /// Reports to the policies from the inside out. `Some` if one of them has the call made again after so long, and
     /// there is time for that: it and those further in do not hold the call any more.
-    #[inline]
     fn ascend(&mut self, result: Result<(), &Error>) -> Option<Duration> {
         let now = self.driver.now();
         let mut again = None;
-        let innermost = self.held.len();
-        while let Some((at, admission, took)) = self.let_go(now) {
+        let layers = &self.driver.layers[..self.held.len()];
+        for layer in layers.iter().rev() {
+            let Some((admission, since)) = self.let_go() else { break };
             let outcome = match result {
-                Ok(()) => Outcome::Success(took),
-                Err(error) => Outcome::Failure(error, took),
+                Ok(()) => Outcome::Success(now.since(since)),
+                Err(error) => Outcome::Failure(error, now.since(since)),
             };
-            let policy = &self.driver.layers[at].policy;
-            if let Next::AgainAfter(pause) = policy.finish(&self.call, admission, outcome, now, self.chance())
-                && self.over.is_none_or(|over| over > at)
-                && self.limit().is_none_or(|limit| now + pause < limit.ends)
+            if let Next::AgainAfter(pause) = layer.finish(&self.call, admission, outcome, now, &self.driver.chance)
+                && self.may_again(now + pause)
             {
                 again = Some(pause);
-                self.call.attempt = self.call.attempt.saturating_add(1);
                 break;
             }
         }
         self.over = None;
-        wake(&self.driver.layers[self.held.len()..innermost]);
+        if self.driver.stops.may_queue {
+            wake(&layers[self.held.len()..]);
+        }
         again
     }
 
-    #[inline]
     fn hold(&mut self, admission: Admission, now: Moment) {
         let Admission { generation, mark, ends } = admission;
         if let Some((ends, code)) = ends
             && self.limit().is_none_or(|limit| ends < limit.ends)
         {
             // There are a handful of policies at most.
-            self.limits.push(Limit { ends, since: now, code, at: self.held.len() as u32 });
+            self.limits.push(Limit { ends, since: now, code, at: self.held.len() });
         }
         self.held.push(Held { generation, mark, since: now });
     }
 
-    /// Takes the innermost admission out of hand, to be finished: of which policy it is, and how long it was held.
-    #[inline]
-    fn let_go(&mut self, now: Moment) -> Option<(usize, Admission, Duration)> {
+    /// Takes the innermost admission out of hand, to be finished: with it, since when it was held.
+    fn let_go(&mut self) -> Option<(Admission, Moment)> {
         let Held { generation, mark, since } = self.held.pop()?;
-        let at = self.held.len();
-        if self.limits.last().is_some_and(|limit| limit.at as usize == at) {
+        if self.limits.last().is_some_and(|limit| limit.at == self.held.len()) {
             self.limits.pop();
         }
-        Some((at, Admission::new(generation, mark), now.since(since)))
+        Some((Admission::new(generation, mark), since))
     }
 
-    #[inline]
+    /// Whether the policy that was let go last may have the call made again then: within all limits further out, and not
+    /// if one of these, or its own, is over.
+    fn may_again(&self, then: Moment) -> bool {
+        self.over.is_none_or(|over| over > self.held.len()) && self.limit().is_none_or(|limit| then < limit.ends)
+    }
+
     fn limit(&self) -> Option<Limit> {
         self.limits.last().copied()
     }
 
-    /// The bits of chance for the policy whose turn it is.
-    #[inline]
-    fn chance(&self) -> u64 {
-        // The position is small, and a rotation wraps around.
-        self.random.rotate_left(11 * self.held.len() as u32)
-    }
-
     fn too_late(&mut self, limit: Limit) -> Error {
-        self.over = Some(limit.at as usize);
+        self.over = Some(limit.at);
         let code = match limit.code {
             // Every backend's word for it, unless this one has its own.
             ErrorCode::E064 => self.driver.inner.code_of(BackendFault::Timeout),
@@ -267,37 +268,63 @@ impl<'a> Passage<'a> {
     }
 }
 
-impl Drop for Passage<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        if self.held.is_empty() {
-            return;
+impl<R, A: Future<Output = Result<R>>> Detour<'_, R, A> {
+    /// Makes the rest of the call. `attempt` is called for each further attempt.
+    pub(super) async fn make(self, attempt: impl Fn() -> A) -> Result<R> {
+        let Self { mut passage, step } = self;
+        let mut again = None;
+        let mut result = match step {
+            Step::Ask => passage.whole_attempt(&attempt).await,
+            Step::Obey(verdict) => match passage.obey(verdict).await {
+                Ok(()) => passage.whole_attempt(&attempt).await,
+                Err(error) => Err(error),
+            },
+            Step::Await(attempt) => passage.answer(attempt).await,
+            Step::Failed(error) => passage.note_sent(Err(error)),
+            Step::Answered(done, pause) => {
+                again = Some(pause).filter(|pause| passage.may_again(passage.driver.now() + *pause));
+                passage.note_sent(Ok(done))
+            }
+        };
+        loop {
+            match (again.or_else(|| passage.ascend(result.as_ref().map(drop))), result) {
+                (None, Ok(done)) => return Ok(done),
+                (None, Err(error)) => return Err(if passage.sent { error } else { error.unsent() }),
+                (Some(pause), before) => {
+                    if let Err(error) = before {
+                        tracing::debug!(code = %error.code(), %error, ?pause, "call made again");
+                        passage.last = Some(error);
+                    }
+                    passage.call.attempt = passage.call.attempt.saturating_add(1);
+                    // Over in time: otherwise the policy would not have been heeded.
+                    time::sleep(pause).await;
+                    again = None;
+                    result = passage.whole_attempt(&attempt).await;
+                }
+            }
         }
-        let now = self.driver.now();
-        let innermost = self.held.len();
-        while let Some((at, admission, _)) = self.let_go(now) {
-            let policy = &self.driver.layers[at].policy;
-            // Nothing is made again for a caller who is gone.
-            let _ = policy.finish(&self.call, admission, Outcome::Abandoned, now, self.chance());
-        }
-        wake(&self.driver.layers[..innermost]);
     }
 }
 
-/// How asking the policies went.
-enum Descent {
-    /// All of them hold the call.
-    Done,
-    /// The next one has it wait, or refuses it.
-    Waits(Verdict),
+impl Drop for Passage<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.held.is_empty() {
+            self.abandon();
+        }
+    }
 }
 
-/// Wakes who waits for what was given back just now.
-#[inline]
-fn wake(layers: &[Layer]) {
-    // See `Layer::wake_first`.
-    fence(Ordering::SeqCst);
-    for layer in layers {
-        layer.wake_first();
+impl Passage<'_> {
+    #[cold]
+    fn abandon(&mut self) {
+        let now = self.driver.now();
+        let innermost = self.held.len();
+        while let Some((admission, _)) = self.let_go() {
+            let layer = &self.driver.layers[self.held.len()];
+            // Nothing is made again for a caller who is gone.
+            let _ = layer.finish(&self.call, admission, Outcome::Abandoned, now, &self.driver.chance);
+        }
+        wake(&self.driver.layers[..innermost]);
     }
 }
