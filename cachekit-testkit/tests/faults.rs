@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cachekit_core::{
     Abilities, Acquired, Backend, Cache, Change, ErrorCode, FenceToken, Key, KeyPrefix, MemoryBackend, Operation,
-    Remaining, Result, SetOptions, Ttl, Write,
+    Remaining, Resilience, Result, SetOptions, Ttl, Write,
 };
 use cachekit_serde::MessagePack;
 use cachekit_testkit::ManualClock;
@@ -465,7 +465,7 @@ mod the_same_again {
                 .inject(Rule::fail(ErrorCode::E065).with_probability(0.4))
                 .inject(Rule::truncated().with_probability(0.3));
             let clock = ManualClock::new();
-            let builder = Cache::builder().backend(faults.clone()).clock(clock.clone());
+            let builder = Cache::builder().backend(faults.clone()).resilience(Resilience::none()).clock(clock.clone());
             let cache: Cache<MessagePack> = builder.build().unwrap();
             let users = cache.namespace::<String>("users").l1_ttl(Duration::from_nanos(1)).open().unwrap();
             let loads = Arc::new(Mutex::new(Vec::new()));

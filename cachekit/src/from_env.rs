@@ -38,7 +38,9 @@ impl CacheExt for Cache {
 ///
 /// # What else is read
 /// `CACHEKIT_L1_MAX_SIZE_MB` (1 to 1,048,576; 100 if unset), `CACHEKIT_MAX_VALUE_SIZE` (bytes, above zero; 104,857,600
-/// if unset), and what `RedisBackend::from_env` reads.
+/// if unset), and what `RedisBackend::from_env` reads. Around Redis are the policies of
+/// [`Resilience::production`](crate::Resilience::production), under which a call is over within a second; where
+/// `CACHEKIT_SOCKET_TIMEOUT` is set, within two and a half times that.
 ///
 /// # Errors
 /// - E041 for a value that cannot be, and for `CACHE_REDIS_URL`, `CACHE_MASTER_KEY`, `CACHE_API_KEY`, `CACHE_API_URL`,
@@ -100,9 +102,14 @@ impl FromEnv {
             }
             #[cfg(feature = "redis")]
             (false, redis) if redis || environment.text("REDIS_URL")?.is_some() => {
-                let backend =
-                    crate::RedisBackend::from_env(|name| environment.get(name).map(std::ffi::OsStr::to_os_string))?;
-                builder.backend(backend).build()
+                let read = |name: &str| environment.get(name).map(std::ffi::OsStr::to_os_string);
+                let config = cachekit_redis::RedisConfig::from_env(read)?;
+                if environment.get("CACHEKIT_SOCKET_TIMEOUT").is_some() {
+                    // Who is patient with each command shall not be cut short by what is usual: an attempt has two
+                    // fifths of the whole.
+                    builder = builder.timeout(config.command_timeout.saturating_mul(5) / 2);
+                }
+                builder.backend(crate::RedisBackend::from_config(config)?).build()
             }
             (false, _) => {
                 tracing::info!("no backend is configured: values are cached in this process alone");

@@ -202,3 +202,16 @@ impl tracing::Subscriber for Warnings {
 
     fn exit(&self, _: &tracing::span::Id) {}
 }
+
+#[cfg(feature = "redis")]
+#[tokio::test]
+async fn who_is_patient_with_redis_is_not_cut_short() {
+    for (timeout, shown) in [(None, "timeout: None"), (Some("2"), "timeout: Some(5s)")] {
+        let mut variables = vec![("CACHEKIT_REDIS_URL", "redis://localhost")];
+        variables.extend(timeout.map(|seconds| ("CACHEKIT_SOCKET_TIMEOUT", seconds)));
+        let cache = Cache::from_env().environment(Environment::from_iter(variables)).await.unwrap();
+        assert!(cache.status().resilience.unwrap().starts_with("deadline(1s) > "));
+        let namespace = cache.namespace::<String>("patient").open().unwrap();
+        assert!(format!("{namespace:?}").contains(shown), "{namespace:?}");
+    }
+}

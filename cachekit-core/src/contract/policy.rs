@@ -65,6 +65,8 @@ pub struct Call {
     pub attempt: u32,
     /// When the whole call began.
     pub began: Moment,
+    /// How long the caller allows the whole call, if it says so: instead of what a limit on whole calls allows otherwise.
+    pub within: Option<Duration>,
     /// The ticket that was handed out to it, if it is waiting in a queue.
     pub ticket: Option<u64>,
 }
@@ -73,7 +75,7 @@ impl Call {
     /// The first attempt of a call that begins now.
     #[must_use]
     pub fn new(operation: Operation, began: Moment) -> Self {
-        Self { operation, attempt: 0, began, ticket: None }
+        Self { operation, attempt: 0, began, within: None, ticket: None }
     }
 }
 

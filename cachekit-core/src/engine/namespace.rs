@@ -126,7 +126,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
 
     /// The backend, unless values stay in L1.
     pub(crate) fn backend(&self) -> Option<&Arc<dyn Backend>> {
-        self.core.codec.as_ref().and(self.engine.backend.as_ref())
+        self.core.codec.as_ref().and(self.settings.backend.as_ref().or(self.engine.backend.as_ref()))
     }
 
     /// What L1 has under `key`, if it is live: a value, or the knowledge that there is none.

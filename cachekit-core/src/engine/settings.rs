@@ -1,8 +1,9 @@
 //! [`Settings`]: how a handle to a namespace behaves.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::Ttl;
+use crate::{Backend, Ttl};
 
 /// How a handle to a namespace behaves. Handles of one namespace may differ in it.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct Settings {
     pub(crate) l1_ttl: Duration,
     /// How long one call of the backend may take.
     pub(crate) timeout: Option<Duration>,
+    /// The backend's handle that allows a call so long, where that is said.
+    pub(crate) backend: Option<Arc<dyn Backend>>,
     /// How long a loader may take.
     pub(crate) load_timeout: Option<Duration>,
     /// From what age on a value that is asked for is loaded anew in the background.
@@ -38,6 +41,7 @@ impl Default for Settings {
             jitter: 0.0,
             l1_ttl: Duration::from_secs(30),
             timeout: None,
+            backend: None,
             load_timeout: None,
             refresh_after: None,
             stale_for: None,

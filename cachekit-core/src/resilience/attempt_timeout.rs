@@ -22,6 +22,9 @@ use crate::{Admission, Call, Error, ErrorCode, ErrorKind, Moment, Next, Outcome,
 /// # Ok::<_, cachekit_core::Error>(())
 /// ```
 ///
+/// Of a caller who [says](Call::within) how long the whole call may take, an attempt has two fifths of that, if that is
+/// more: who is patient with a slow store shall not be cut short by a limit made for a quick one.
+///
 /// # Errors
 /// An attempt that is not over in time fails with E064, or the code that was chosen. Whether it was done is not known.
 ///
@@ -65,8 +68,9 @@ impl AttemptTimeout {
 
 impl ResiliencePolicy for AttemptTimeout {
     #[inline]
-    fn admit(&self, _: &Call, now: Moment, _: u64) -> Verdict {
-        Verdict::Go(Admission::new(0, 0).ending(now + self.limit, self.code))
+    fn admit(&self, call: &Call, now: Moment, _: u64) -> Verdict {
+        let share = call.within.map_or(Duration::ZERO, |whole| whole.saturating_mul(2) / 5);
+        Verdict::Go(Admission::new(0, 0).ending(now + self.limit.max(share), self.code))
     }
 
     #[inline]

@@ -10,7 +10,8 @@ use crate::{Admission, Call, ErrorCode, Moment, Next, Outcome, ResiliencePolicy,
 ///
 /// Limits on single steps add up: three attempts of a second each, with waits between them and a place in a queue, may
 /// take five. Who calls has one time to give, so there is one limit that all steps spend from. It is counted from the
-/// moment when the call began, not from when it got here, and a call whose time was spent before is refused.
+/// moment when the call began, not from when it got here, and a call whose time was spent before is refused. A caller who
+/// [says](Call::within) how long a call may take is given that instead.
 ///
 /// ```
 /// use std::time::Duration;
@@ -59,7 +60,7 @@ impl Deadline {
 impl ResiliencePolicy for Deadline {
     #[inline]
     fn admit(&self, call: &Call, now: Moment, _random: u64) -> Verdict {
-        let ends = call.began + self.limit;
+        let ends = call.began + call.within.unwrap_or(self.limit);
         if now >= ends {
             return Verdict::Refuse(ErrorCode::E033);
         }

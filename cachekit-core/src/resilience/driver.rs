@@ -12,6 +12,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -48,7 +49,15 @@ use crate::{
 ///
 /// # Panics
 /// Where it has to wait, for a policy or a time limit: outside a tokio runtime with timers.
+#[derive(Clone)]
 pub struct ResilientBackend {
+    driver: Arc<Driver>,
+    /// How long a call through this handle may take in all.
+    within: Option<Duration>,
+}
+
+/// What the handles to one backend and its policies share.
+struct Driver {
     inner: Arc<dyn Backend>,
     layers: Box<[Layer]>,
     clock: Arc<dyn Clock>,
@@ -64,7 +73,7 @@ impl ResilientBackend {
     pub fn new(backend: Arc<dyn Backend>, resilience: Resilience) -> Self {
         let clock = SystemClock::new();
         let system_clock = Some(clock.clone());
-        Self { system_clock, ..Self::with_parts(backend, resilience, Arc::new(clock), &SystemEntropy) }
+        Self::of(Driver { system_clock, ..Driver::new(backend, resilience, Arc::new(clock), &SystemEntropy) })
     }
 
     /// As [`new`](Self::new), with `clock` for the time and `entropy` for the seeds of what is random.
@@ -75,28 +84,31 @@ impl ResilientBackend {
         clock: Arc<dyn Clock>,
         entropy: &dyn Entropy,
     ) -> Self {
-        let policies = resilience.into_policies();
-        let layers: Box<[Layer]> = policies.into_iter().map(|policy| Layer::new(policy, Arc::clone(&clock))).collect();
-        Self {
-            inner: backend,
-            stops: Stops::of(&layers),
-            layers,
-            clock,
-            system_clock: None,
-            chance: Chance::new(entropy),
-        }
+        Self::of(Driver::new(backend, resilience, clock, entropy))
+    }
+
+    fn of(driver: Driver) -> Self {
+        Self { driver: Arc::new(driver), within: None }
+    }
+
+    /// Another handle to the same backend and policies, whose calls may take `whole` in all: a
+    /// [`Deadline`](crate::Deadline) allows so much, and an [`AttemptTimeout`](crate::AttemptTimeout) two fifths of it for
+    /// an attempt, if that is more than it does otherwise.
+    #[must_use]
+    pub fn allowing(&self, whole: Duration) -> Self {
+        Self { within: Some(whole), ..self.clone() }
     }
 
     /// The backend that it wraps.
     #[must_use]
     pub fn inner(&self) -> &Arc<dyn Backend> {
-        &self.inner
+        &self.driver.inner
     }
 
     /// The state of each policy that has states: [`ResiliencePolicy::condition`](crate::ResiliencePolicy::condition).
     #[must_use]
     pub fn conditions(&self) -> Vec<&'static str> {
-        self.layers.iter().filter_map(|layer| layer.policy.any().condition()).collect()
+        self.driver.layers.iter().filter_map(|layer| layer.policy.any().condition()).collect()
     }
 
     /// Makes one call: `attempt` is called for each attempt.
@@ -116,13 +128,28 @@ impl ResilientBackend {
         poll_fn(move |context| {
             let detour = match &mut detour {
                 Some(detour) => detour,
-                None => match Straight::make(self, operation, &attempt, context) {
+                None => match Straight::make(&self.driver, operation, self.within, &attempt, context) {
                     Ok(done) => return Poll::Ready(Ok(done)),
                     Err(held_up) => detour.insert(Box::pin(held_up.make(attempt))),
                 },
             };
             detour.as_mut().poll(context)
         })
+    }
+}
+
+impl Driver {
+    fn new(backend: Arc<dyn Backend>, resilience: Resilience, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Self {
+        let policies = resilience.into_policies();
+        let layers: Box<[Layer]> = policies.into_iter().map(|policy| Layer::new(policy, Arc::clone(&clock))).collect();
+        Self {
+            inner: backend,
+            stops: Stops::of(&layers),
+            layers,
+            clock,
+            system_clock: None,
+            chance: Chance::new(entropy),
+        }
     }
 
     #[inline]
@@ -138,45 +165,50 @@ impl ResilientBackend {
 #[deny(clippy::missing_trait_methods)]
 impl Backend for ResilientBackend {
     fn name(&self) -> &str {
-        self.inner.name()
+        self.driver.inner.name()
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Entry>> {
-        self.call(Operation::Get, || self.inner.get(key)).await
+        self.call(Operation::Get, || self.driver.inner.get(key)).await
     }
 
     async fn set(&self, key: &Key, value: Bytes, options: &SetOptions) -> Result<()> {
-        self.call(Operation::Set, || self.inner.set(key, value.clone(), options)).await
+        self.call(Operation::Set, || self.driver.inner.set(key, value.clone(), options)).await
     }
 
     async fn delete(&self, key: &Key) -> Result<()> {
-        self.call(Operation::Delete, || self.inner.delete(key)).await
+        self.call(Operation::Delete, || self.driver.inner.delete(key)).await
     }
 
     async fn exists(&self, key: &Key) -> Result<bool> {
-        self.call(Operation::Exists, || self.inner.exists(key)).await
+        self.call(Operation::Exists, || self.driver.inner.exists(key)).await
     }
 
     async fn get_many(&self, keys: &[Key]) -> Vec<Result<Option<Entry>>> {
-        self.call_many(Operation::GetMany, keys, async move |keys: Vec<Key>| self.inner.get_many(&keys).await).await
+        self.call_many(Operation::GetMany, keys, async move |keys: Vec<Key>| self.driver.inner.get_many(&keys).await)
+            .await
     }
 
     async fn set_many(&self, writes: &[Write]) -> Vec<Result<()>> {
-        self.call_many(Operation::SetMany, writes, async move |writes: Vec<Write>| self.inner.set_many(&writes).await)
-            .await
+        self.call_many(Operation::SetMany, writes, async move |writes: Vec<Write>| {
+            self.driver.inner.set_many(&writes).await
+        })
+        .await
     }
 
     async fn delete_many(&self, keys: &[Key]) -> Vec<Result<()>> {
-        self.call_many(Operation::DeleteMany, keys, async move |keys: Vec<Key>| self.inner.delete_many(&keys).await)
-            .await
+        self.call_many(Operation::DeleteMany, keys, async move |keys: Vec<Key>| {
+            self.driver.inner.delete_many(&keys).await
+        })
+        .await
     }
 
     async fn health(&self) -> Result<Health> {
-        self.call(Operation::Health, || self.inner.health()).await
+        self.call(Operation::Health, || self.driver.inner.health()).await
     }
 
     fn limits(&self) -> Limits {
-        self.inner.limits()
+        self.driver.inner.limits()
     }
 
     fn abilities(&self) -> Abilities<'_> {
@@ -184,22 +216,22 @@ impl Backend for ResilientBackend {
     }
 
     fn code_of(&self, fault: BackendFault) -> ErrorCode {
-        self.inner.code_of(fault)
+        self.driver.inner.code_of(fault)
     }
 
     /// Closes the backend. The policies are not asked.
     async fn close(&self) {
-        self.inner.close().await;
+        self.driver.inner.close().await;
     }
 }
 
 impl fmt::Display for ResilientBackend {
     /// All policies with their settings, then the backend's name: `retry(..) > breaker(..) > redis`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for layer in &self.layers {
+        for layer in &self.driver.layers {
             write!(f, "{} > ", layer.policy.any())?;
         }
-        f.write_str(self.inner.name())
+        f.write_str(self.driver.inner.name())
     }
 }
 
@@ -207,7 +239,7 @@ impl fmt::Debug for ResilientBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResilientBackend")
             .field("policies", &format_args!("{self}"))
-            .field("inner", &self.inner)
+            .field("inner", &self.driver.inner)
             .finish_non_exhaustive()
     }
 }

@@ -82,7 +82,7 @@ impl Retry {
         // There is one for each wait between two attempts: after the last one nothing is waited for.
         let ceiling = self.ceilings.get(call.attempt as usize)?;
         let wait = asked_for + full_jitter(*ceiling, random);
-        if now + wait >= call.began + *total {
+        if now + wait >= call.began + call.within.unwrap_or(*total) {
             return None;
         }
         let after_timeout = error.kind() == ErrorKind::Timeout;
@@ -93,7 +93,7 @@ impl Retry {
 impl ResiliencePolicy for Retry {
     #[inline]
     fn admit(&self, call: &Call, now: Moment, _random: u64) -> Verdict {
-        if call.attempt > 0 && now >= call.began + self.settings.total {
+        if call.attempt > 0 && now >= call.began + call.within.unwrap_or(self.settings.total) {
             return Verdict::Refuse(ErrorCode::E033);
         }
         Verdict::Go(Admission::new(0, 0))
@@ -170,7 +170,8 @@ impl RetryBuilder {
         Self { cap, ..self }
     }
 
-    /// The time within which the last attempt has to begin, counted from the beginning of the call. Default: 10 s.
+    /// The time within which the last attempt has to begin, counted from the beginning of the call; of a caller who
+    /// [says](Call::within) how long a call may take, that time. Default: 10 s.
     pub fn with_total(self, total: Duration) -> Self {
         Self { total, ..self }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cachekit::core::{Acquired, Backend, FenceToken, KeyProvider, Operation, SetOptions, TransformKind};
-use cachekit::{Cache, Error, ErrorCode, Key, MemoryBackend, MessagePack, Namespace, Ttl, cache};
+use cachekit::{Cache, Error, ErrorCode, Key, MemoryBackend, MessagePack, Namespace, Resilience, Ttl, cache};
 use tokio::time::Instant;
 
 use super::scene::{Drilled, Evidence, Meanwhile, SECRET, ensure, own_values, refused, stored_key, texts, words};
@@ -46,7 +46,12 @@ pub(super) async fn late(code: ErrorCode) -> Drilled {
 pub(super) async fn never_answers(_code: ErrorCode) -> Drilled {
     let faults = Faults::over(MemoryBackend::new()).with_seed(SEED).inject(Rule::never_answers());
     let limit = Duration::from_secs(2);
-    let cache = Cache::builder().backend(faults.clone()).timeout(limit).build().map_err(words)?;
+    let cache = Cache::builder()
+        .backend(faults.clone())
+        .resilience(Resilience::none())
+        .timeout(limit)
+        .build()
+        .map_err(words)?;
     let asked = Instant::now();
     let error = refused(texts(&cache)?.get(SECRET).await, "a direct call")?;
     ensure(asked.elapsed() == limit, "a call did not end when its time was over")?;
@@ -277,7 +282,7 @@ async fn endless(with: &str) -> cachekit::Result<String> {
 }
 
 fn over(faults: &Faults) -> Result<Cache, String> {
-    Cache::builder().backend(faults.clone()).build().map_err(words)
+    Cache::builder().backend(faults.clone()).resilience(Resilience::none()).build().map_err(words)
 }
 
 /// Stores a secret where the drill will look, through a cache of its own.

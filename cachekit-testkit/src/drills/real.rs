@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cachekit::core::{Acquired, Backend, Entry, FenceToken, SetOptions};
-use cachekit::{Cache, Error, ErrorCode, Key, MemoryBackend, Result, cache};
+use cachekit::{Cache, Error, ErrorCode, Key, MemoryBackend, Resilience, Result, cache};
 
 pub(super) use self::configuration::*;
 pub(super) use self::redis::*;
@@ -142,7 +142,7 @@ pub(super) async fn lost_fence(code: ErrorCode) -> Drilled {
 }
 
 fn over(backend: impl Backend) -> Result<Cache, String> {
-    Cache::builder().backend(backend).build().map_err(words)
+    Cache::builder().backend(backend).resilience(Resilience::none()).build().map_err(words)
 }
 
 /// A backend with as little as a backend may have.

@@ -134,6 +134,25 @@ async fn a_timeout_has_the_code_that_the_backend_has_for_it() {
     assert_eq!(redis.get(&key("a")).await.unwrap_err().code(), ErrorCode::E011);
 }
 
+/// Who says how long a call may take is given that, by the same policies as the others.
+#[tokio::test(start_paused = true)]
+async fn a_caller_may_allow_a_call_more_time_or_less() {
+    let faults = memory().inject(Rule::never_answers());
+    let usual = driven(&faults, Resilience::production());
+    for (handle, takes) in
+        [(usual.clone(), 1_000), (usual.allowing(5 * SECOND), 5_000), (usual.allowing(SECOND / 4), 250)]
+    {
+        let began = Instant::now();
+        let code = handle.get(&key("a")).await.unwrap_err().code();
+        assert_eq!((code, began.elapsed().as_millis()), (ErrorCode::E033, takes));
+    }
+    faults.recover();
+    faults.inject(Rule::delay(SECOND));
+    let slow_store = usual.allowing(5 * SECOND);
+    assert_eq!(slow_store.get(&key("a")).await.unwrap(), None, "an attempt may take two of the five seconds");
+    assert!(usual.get(&key("a")).await.is_err());
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_tighter_of_two_limits_counts_whichever_is_further_out() {
     for (outer, inner, code) in [(1, 2, ErrorCode::E033), (2, 1, ErrorCode::E011)] {

@@ -49,7 +49,8 @@ impl<F> CacheBuilder<F> {
         self
     }
 
-    /// Which policies decide about the calls of the backend: none unless said otherwise.
+    /// Which policies decide about the calls of the backend: those of [`Resilience::production`] unless said otherwise.
+    /// A backend that brings policies of its own, such as a [`ResilientBackend`], wants [`Resilience::none`].
     pub fn resilience(mut self, resilience: Resilience) -> Self {
         self.resilience = Some(resilience);
         self
@@ -84,8 +85,8 @@ impl<F> CacheBuilder<F> {
         self
     }
 
-    /// How long one call of the backend may take, in namespaces that say nothing. The backend's own limits apply in any
-    /// case.
+    /// How long one call of the backend may take, its attempts and waits together, in namespaces that say nothing: instead
+    /// of what the [policies](Self::resilience) allow. The backend's own limits apply in any case.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.settings.timeout = Some(timeout);
         self
@@ -129,7 +130,7 @@ impl<F> CacheBuilder<F> {
             }
         };
         let entropy = self.entropy.unwrap_or_else(|| Arc::new(SystemEntropy));
-        let resilience = self.resilience.unwrap_or_default();
+        let resilience = self.resilience.unwrap_or_else(Resilience::production);
         let driver = self.backend.map(|backend| {
             Arc::new(match &system_clock {
                 Some(_) => ResilientBackend::new(backend, resilience),

@@ -17,7 +17,7 @@ use crate::engine::staleness::{BorrowedLoads, Loads, OwnedLoads};
 use crate::engine::stats::Recorder;
 use crate::engine::traffic::Traffic;
 use crate::sync::Mutex;
-use crate::{Error, ErrorCode, Result, Serializer, Transform, TransformKind, Ttl};
+use crate::{Backend, Error, ErrorCode, Result, Serializer, Transform, TransformKind, Ttl};
 
 /// How a namespace is opened: [`Cache::namespace`](crate::Cache::namespace).
 #[must_use = "a builder does nothing until `open`"]
@@ -123,7 +123,8 @@ impl<T: Send + Sync + 'static, L: Loads> NamespaceBuilder<T, L> {
         self
     }
 
-    /// How long one call of the backend may take: E033 for a direct call; a load goes on without the cache.
+    /// How long one call of the backend may take, its attempts and waits together, instead of what the cache's policies
+    /// allow: E033 for a direct call; a load goes on without the cache. The backend's own limits apply in any case.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.settings.timeout = Some(timeout);
         self
@@ -215,7 +216,11 @@ impl<T: Send + Sync + 'static, L: Loads> NamespaceBuilder<T, L> {
         check_namespace(&self.name)?;
         self.check_settings()?;
         self.check_transforms()?;
-        let Self { engine, name, serializer, transforms, weigher, version, settings, .. } = self;
+        let Self { engine, name, serializer, transforms, weigher, version, mut settings, .. } = self;
+        settings.backend = settings.timeout.zip(engine.driver.as_ref()).map(|(timeout, driver)| {
+            let allowing: Arc<dyn Backend> = Arc::new(driver.allowing(timeout));
+            allowing
+        });
         let prefix = Place::of_namespace(0, &name).stored_prefix()?;
         let identity = Identity {
             type_id: TypeId::of::<T>(),

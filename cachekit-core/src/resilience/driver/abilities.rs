@@ -14,7 +14,7 @@ use crate::{
 impl ResilientBackend {
     /// The same abilities as the backend's, through itself.
     pub(super) fn offered(&self) -> Abilities<'_> {
-        let inner = self.inner.abilities();
+        let inner = self.driver.inner.abilities();
         Abilities {
             fenced: inner.fenced.map(|_| self as _),
             expiring: inner.expiring.map(|_| self as _),
@@ -25,29 +25,29 @@ impl ResilientBackend {
     }
 
     fn fenced(&self) -> Result<&dyn Fenced> {
-        self.inner.abilities().fenced.ok_or_else(|| self.absent("fenced"))
+        self.driver.inner.abilities().fenced.ok_or_else(|| self.absent("fenced"))
     }
 
     fn expiring(&self) -> Result<&dyn Expiring> {
-        self.inner.abilities().expiring.ok_or_else(|| self.absent("expiring"))
+        self.driver.inner.abilities().expiring.ok_or_else(|| self.absent("expiring"))
     }
 
     fn clearable(&self) -> Result<&dyn Clearable> {
-        self.inner.abilities().clearable.ok_or_else(|| self.absent("clearable"))
+        self.driver.inner.abilities().clearable.ok_or_else(|| self.absent("clearable"))
     }
 
     fn watchable(&self) -> Result<&dyn Watchable> {
-        self.inner.abilities().watchable.ok_or_else(|| self.absent("watchable"))
+        self.driver.inner.abilities().watchable.ok_or_else(|| self.absent("watchable"))
     }
 
     fn counting(&self) -> Result<&dyn Counting> {
-        self.inner.abilities().counting.ok_or_else(|| self.absent("counting"))
+        self.driver.inner.abilities().counting.ok_or_else(|| self.absent("counting"))
     }
 
     /// Only who calls the trait by its name gets here: the ability is not offered.
     fn absent(&self, ability: &str) -> Error {
         let message = format!("the backend below is not {ability}");
-        Error::new(ErrorCode::E047, message).with_backend(self.inner.name().to_owned())
+        Error::new(ErrorCode::E047, message).with_backend(self.driver.inner.name().to_owned())
     }
 }
 

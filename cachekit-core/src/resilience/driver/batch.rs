@@ -37,7 +37,7 @@ impl ResilientBackend {
         let missing = || match &outcome {
             Err(error) => error.clone(),
             Ok(()) => Error::new(crate::ErrorCode::E066, "the backend answered for fewer elements than it was asked")
-                .with_backend(self.inner.name().to_owned())
+                .with_backend(self.driver.inner.name().to_owned())
                 .with_operation(operation),
         };
         of.into_iter().map(|answer| answer.unwrap_or_else(|| Err(missing()))).collect()

@@ -9,7 +9,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 use tokio::time;
 
-use super::ResilientBackend;
+use super::Driver;
 use super::layer::{Place, wake};
 use crate::{Admission, BackendFault, Call, Error, ErrorCode, Moment, Next, Outcome, Result, Verdict};
 
@@ -17,7 +17,7 @@ use crate::{Admission, BackendFault, Call, Error, ErrorCode, Moment, Next, Outco
 ///
 /// Only a call that does not go [straight](super::straight::Straight) has one.
 pub(super) struct Passage<'a> {
-    driver: &'a ResilientBackend,
+    driver: &'a Driver,
     call: Call,
     /// By which policies the call is admitted, from the outermost on.
     held: SmallVec<[Held; 6]>,
@@ -70,11 +70,7 @@ pub(super) enum Step<R, A> {
 
 impl<'a> Passage<'a> {
     /// A call that the outermost policies have admitted when it began.
-    pub(super) fn new(
-        driver: &'a ResilientBackend,
-        call: Call,
-        admissions: impl IntoIterator<Item = Admission>,
-    ) -> Self {
+    pub(super) fn new(driver: &'a Driver, call: Call, admissions: impl IntoIterator<Item = Admission>) -> Self {
         let began = call.began;
         let (held, limits) = (SmallVec::new(), SmallVec::new());
         let mut passage = Self { driver, call, held, limits, over: None, last: None, sent: false };

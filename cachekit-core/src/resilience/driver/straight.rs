@@ -3,11 +3,12 @@
 use std::future::Future;
 use std::ops::ControlFlow;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use smallvec::SmallVec;
 
-use super::ResilientBackend;
+use super::Driver;
 use super::known::Known;
 use super::layer::{Layer, wake};
 use super::passage::{Detour, Passage, Step};
@@ -20,7 +21,7 @@ use crate::{Admission, Call, Next, Operation, Outcome, Result, Verdict};
 /// those that learn nothing from a success are not told. What goes otherwise takes what is held so far and makes a
 /// [`Detour`].
 pub(super) struct Straight<'a, 'r> {
-    driver: &'a ResilientBackend,
+    driver: &'a Driver,
     call: Call,
     /// The admissions of those that were asked.
     held: &'r mut [Option<Admission>; MOST],
@@ -55,15 +56,16 @@ impl<'a> Straight<'a, '_> {
     /// Makes the call, as far as that can be done at once. `attempt` is called for the first attempt.
     #[inline]
     pub(super) fn make<R, A>(
-        driver: &'a ResilientBackend,
+        driver: &'a Driver,
         operation: Operation,
+        within: Option<Duration>,
         attempt: &impl Fn() -> A,
         context: &mut Context<'_>,
     ) -> Result<R, Box<Detour<'a, R, A>>>
     where
         A: Future<Output = Result<R>> + Unpin,
     {
-        let call = Call::new(operation, driver.now());
+        let call = Call { within, ..Call::new(operation, driver.now()) };
         let mut way = Straight { driver, call, held: &mut [const { None }; MOST], count: 0 };
         if !driver.stops.is_short {
             return Err(way.detour(Step::Ask));

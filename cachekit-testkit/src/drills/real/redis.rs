@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
-use cachekit::{Cache, CacheBuilder, Error, ErrorCode, MessagePack, RedisBackend, Ttl, cache};
+use cachekit::{Cache, CacheBuilder, Error, ErrorCode, MessagePack, RedisBackend, Resilience, Ttl, cache};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -96,7 +96,7 @@ fn open_redis(port: u16) -> Result<CacheBuilder<MessagePack>, String> {
 
 fn at(url: &str, limit: Duration) -> Result<CacheBuilder<MessagePack>, String> {
     let redis = RedisBackend::builder().url(url).connect_timeout(limit).command_timeout(limit);
-    Ok(Cache::builder().backend(redis.build().map_err(words)?))
+    Ok(Cache::builder().backend(redis.build().map_err(words)?).resilience(Resilience::none()))
 }
 
 fn build(builder: CacheBuilder<MessagePack>) -> Result<Cache, String> {
