@@ -4,7 +4,11 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
+use cachekit_core::{
+    AttemptTimeout, CircuitBreaker, ConcurrencyLimit, Deadline, RateLimit, ResiliencePolicy, Result, Retry,
+};
 use cachekit_serde::MessagePack;
 use cachekit_testkit::conformance::PartReport;
 use cachekit_testkit::conformance::key_provider::{self, KeyProviderFixture};
@@ -56,7 +60,20 @@ pub(crate) const ALL: &[Part] = &[
     part!(serializer "messagepack" orders(MessagePack).with_unholdable(ambiguous(), Some("$.maybe")).with_bomb(vec![0x91; 100_000])),
     part!(key_provider "fake" rotating(FakeKeyProvider::new())),
     part!(policy "fake" PolicyFixture::new(FakePolicy::new).with_setting("fake")),
+    part!(policy "breaker" made(|| CircuitBreaker::builder().with_in_a_row(3).build()).with_setting("breaker(")),
+    part!(policy "retry" made(|| Retry::builder().build()).with_setting("retry(")),
+    part!(policy "limit" made(|| ConcurrencyLimit::builder(4).with_queue(16).build()).with_setting("limit(4 at once")),
+    part!(policy "rate" made(|| RateLimit::builder(5, SECOND).with_burst(3).with_wait(SECOND / 2).build()).with_setting("rate(5")),
+    part!(policy "deadline" made(|| Deadline::new(SECOND)).with_setting("deadline(1s)")),
+    part!(policy "timeout" made(|| AttemptTimeout::new(SECOND)).with_setting("timeout(1s")),
 ];
+
+/// Policies of the same settings.
+fn made<P: ResiliencePolicy>(make: impl Fn() -> Result<P> + Send + Sync + 'static) -> PolicyFixture {
+    PolicyFixture::new(move || make().expect("the settings are valid"))
+}
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// A provider that rotates when it is told, with others of its kind that fail as each can.
 fn rotating(fake: FakeKeyProvider) -> KeyProviderFixture {
