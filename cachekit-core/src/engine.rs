@@ -8,6 +8,8 @@ mod l1;
 mod load_error;
 mod loaded;
 mod local_key;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod namespace;
 mod outage;
 mod place;

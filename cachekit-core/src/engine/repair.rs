@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::cache::Engine;
 use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::{Error, ErrorCode, Key, Result};
 
 /// Deletes that the backend did not acknowledge, to be repeated until it does.
@@ -18,6 +18,8 @@ pub(crate) struct Repairs {
     waiting: Mutex<Waiting>,
     /// How many wait, so that a look-up need not take the lock when none does.
     count: AtomicUsize,
+    /// How many were done.
+    done: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -31,6 +33,11 @@ impl Repairs {
     /// How many deletes wait.
     pub(crate) fn len(&self) -> usize {
         self.count.load(Ordering::Acquire)
+    }
+
+    /// How many deletes were done in the end.
+    pub(crate) fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
     }
 
     /// Whether what the backend has under `key` is not to be believed.
@@ -106,7 +113,10 @@ impl Worker {
                 let mut waiting = engine.repairs.waiting.lock();
                 for (key, answer) in keys.iter().zip(&answers) {
                     match answer {
-                        Ok(()) => drop(waiting.keys.remove(key)),
+                        Ok(()) => {
+                            waiting.keys.remove(key);
+                            engine.repairs.done.fetch_add(1, Ordering::Relaxed);
+                        }
                         Err(_) => failed = true,
                     }
                 }

@@ -3,6 +3,7 @@
 mod abilities;
 mod batch;
 mod chance;
+mod counts;
 mod layer;
 mod passage;
 
@@ -14,6 +15,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use self::chance::Chance;
+pub use self::counts::ResilienceCounts;
+use self::counts::Tally;
 use self::layer::Layer;
 use self::passage::Passage;
 use super::Resilience;
@@ -52,6 +55,7 @@ pub struct ResilientBackend {
     /// The same clock, where it is the system's: asked by name it is cheaper.
     system_clock: Option<SystemClock>,
     chance: Chance,
+    tally: Tally,
 }
 
 impl ResilientBackend {
@@ -78,6 +82,7 @@ impl ResilientBackend {
             clock,
             system_clock: None,
             chance: Chance::new(entropy),
+            tally: Tally::default(),
         }
     }
 
@@ -91,6 +96,12 @@ impl ResilientBackend {
     #[must_use]
     pub fn conditions(&self) -> Vec<&'static str> {
         self.layers.iter().filter_map(|layer| layer.policy.condition()).collect()
+    }
+
+    /// What was made again, refused and cut short so far.
+    #[must_use]
+    pub fn counts(&self) -> ResilienceCounts {
+        self.tally.read(self.layers.iter().map(|layer| layer.policy.openings()).sum())
     }
 
     /// Makes one call: `attempt` is called for each attempt.

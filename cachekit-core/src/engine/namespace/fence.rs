@@ -64,7 +64,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
             if left.is_zero() {
                 let limit = self.settings.lock_timeout;
                 let error = Error::new(ErrorCode::E050, format!("another process holds it, waited {limit:?}"));
-                self.core.stats.errors();
+                self.core.stats.error(error.code());
                 return Taken::Without(error.with_operation(Operation::Acquire).with_key(key));
             }
             tokio::time::sleep(self.with_chance(pause).min(left)).await;

@@ -215,7 +215,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
             Ok(Decoded::Ended) => Ok(Found::Nothing),
             Ok(Decoded::Newer) => Ok(Found::Newer),
             Err(error) => {
-                self.core.stats.errors();
+                self.core.stats.error(error.code());
                 let error = error.with_operation(Operation::Get).with_key(key);
                 self.engine.outage.bad_entry(&error, key.redacted(), self.now());
                 Err(error)
@@ -248,7 +248,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
 
     /// Takes note of an error that the backend reported.
     pub(super) fn note(&self, mut error: Error, since: Since) -> Error {
-        self.core.stats.errors();
+        self.core.stats.error(error.code());
         if error.backend_name().is_none()
             && let Some(backend) = self.backend()
         {

@@ -78,6 +78,7 @@ impl<'a> Passage<'a> {
                 (None, Ok(done)) => return Ok(done),
                 (None, Err(error)) => return Err(if self.sent { error } else { error.unsent() }),
                 (Some(pause), result) => {
+                    self.driver.tally.made_again();
                     if let Err(error) = result {
                         tracing::debug!(code = %error.code(), %error, ?pause, "call made again");
                         self.last = Some(error);
@@ -141,7 +142,10 @@ impl<'a> Passage<'a> {
         if let Some(place) = place {
             place.served();
         }
-        let (admission, pause) = decided.map_err(|code| self.error(code, format!("refused by {}", layer.policy)))?;
+        let (admission, pause) = decided.map_err(|code| {
+            self.driver.tally.refused(code);
+            self.error(code, format!("refused by {}", layer.policy))
+        })?;
         self.hold(admission, self.driver.now());
         match pause {
             Some(pause) => self.wait(pause, None).await,
@@ -253,6 +257,7 @@ impl<'a> Passage<'a> {
             ErrorCode::E064 => self.driver.inner.code_of(BackendFault::Timeout),
             code => code,
         };
+        self.driver.tally.cut(code);
         self.error(code, format!("not over within {:?}", limit.ends.since(limit.since)))
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
+use tokio::time::Instant;
 
 use super::wish::{Brought, Loaded};
 use super::{ErrorSharing, LoadFailure, Shared, Wish};
@@ -253,7 +254,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
             }
             Err(error) => {
                 // The value is outside what can be cached: it is returned and nothing else.
-                self.core.stats.errors();
+                self.core.stats.error(error.code());
                 let name = key.map_or_else(|| self.core.name.clone(), Key::redacted);
                 let error = error.with_operation(Operation::Set);
                 self.engine.outage.bad_entry(&error, name, self.now());
@@ -304,6 +305,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
         goes_on: impl FnOnce() -> bool,
     ) -> Ran<R, E> {
         self.core.stats.loads();
+        let began = Instant::now();
         // The payload of a panic goes on to the caller; nothing of ours is used after it.
         let mut loader = pin!(AssertUnwindSafe(loader).catch_unwind());
         let ran = match self.settings.load_timeout {
@@ -312,15 +314,26 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
                 Ok(ran) => ran,
                 Err(_elapsed) if goes_on() => loader.await,
                 Err(_elapsed) => {
-                    self.core.stats.load_failures();
+                    self.note_load(false, began);
                     return Ran::TimedOut;
                 }
             },
         };
-        if !matches!(ran, Ok(Ok(_))) {
-            self.core.stats.load_failures();
-        }
+        self.note_load(matches!(ran, Ok(Ok(_))), began);
         ran.map_or_else(Ran::Panicked, Ran::Done)
+    }
+
+    /// Takes note of a load that has come to an end.
+    fn note_load(&self, ok: bool, began: Instant) {
+        if ok {
+            self.core.stats.load_successes()
+        } else {
+            self.core.stats.load_failures()
+        }
+        #[cfg(feature = "metrics")]
+        self.core.load_times.record(ok, began.elapsed());
+        #[cfg(not(feature = "metrics"))]
+        let _ = began;
     }
 }
 
