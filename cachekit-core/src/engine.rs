@@ -15,6 +15,7 @@ mod outage;
 mod place;
 mod repair;
 mod settings;
+mod spans;
 mod staleness;
 mod stats;
 mod status;
@@ -29,6 +30,7 @@ pub use self::namespace::{
     ErrorSharing, Invalidation, LoadFailure, Namespace, NamespaceBuilder, NotShared, Shared, SharedByArc,
     TenantNamespaces, TenantNamespacesBuilder,
 };
+pub(crate) use self::spans::tell;
 pub use self::staleness::{BorrowedLoads, Loads, OwnedLoads, tell_stale};
 pub use self::stats::Stats;
 pub use self::status::Status;

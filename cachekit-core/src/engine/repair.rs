@@ -4,10 +4,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::Instrument;
+
 use super::cache::Engine;
+use super::spans;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use crate::{Error, ErrorCode, Key, Result};
+use crate::{Error, ErrorCode, Key, Operation, Result};
 
 /// Deletes that the backend did not acknowledge, to be repeated until it does.
 ///
@@ -100,9 +103,16 @@ impl Worker {
             let answers = match backend.abilities().fenced {
                 // A load that began before the delete must not store after it.
                 Some(fenced) => {
-                    futures_util::future::join_all(keys.iter().map(|key| fenced.delete_and_revoke(key))).await
+                    let delete = |key| {
+                        let span = spans::call(&engine, Operation::Delete, Some(key));
+                        spans::within(span, fenced.delete_and_revoke(key))
+                    };
+                    futures_util::future::join_all(keys.iter().map(delete)).await
                 }
-                None => backend.delete_many(&keys).await,
+                None => {
+                    let span = spans::call_many(&engine, Operation::DeleteMany, keys.len());
+                    backend.delete_many(&keys).instrument(span).await
+                }
             };
             // A backend that answers for fewer keys than it was asked for breaks its contract.
             let mut failed = answers.len() < keys.len();

@@ -10,6 +10,7 @@ use tokio::time;
 
 use super::ResilientBackend;
 use super::layer::{Layer, Place};
+use crate::engine::tell;
 use crate::sync::atomic::{Ordering, fence};
 use crate::{Admission, BackendFault, Call, Error, ErrorCode, Moment, Next, Operation, Outcome, Result, Verdict};
 
@@ -80,7 +81,8 @@ impl<'a> Passage<'a> {
                 (Some(pause), result) => {
                     self.driver.tally.made_again();
                     if let Err(error) = result {
-                        tracing::debug!(code = %error.code(), %error, ?pause, "call made again");
+                        let error = error.with_operation(self.call.operation);
+                        tell!(debug, &error, (?pause), "call made again");
                         self.last = Some(error);
                     }
                     // Over in time: otherwise the policy would not have been heeded.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use tokio::time::Instant;
+use tracing::{Instrument, Span};
 
 use super::wish::{Brought, Loaded};
 use super::{ErrorSharing, LoadFailure, Shared, Wish};
@@ -20,6 +21,7 @@ use crate::engine::namespace::read::{Copy, Found};
 use crate::engine::namespace::{Namespace, typed};
 use crate::engine::outage::concerns_entry;
 use crate::engine::settings::Settings;
+use crate::engine::spans::{self, tell};
 use crate::engine::staleness::{Loads, Stale};
 use crate::engine::traffic::{Flight, Landing, Lead};
 use crate::{ErrorCode, Key, Moment, Operation, Result, SetOptions};
@@ -84,7 +86,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
                     return Brought::Failed(LoadFailure::Cache(error));
                 }
                 Taken::Without(error) => {
-                    tracing::debug!(code = %error.code(), %error, "loading without the fence");
+                    tell!(debug, &error, "loading without the fence");
                     Way::NotAtAll
                 }
             };
@@ -94,6 +96,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
             Way::NotAtAll | Way::Plainly => None,
         };
         let flight = Arc::clone(lead.flight());
+        let loader = loader.instrument(self.load_span(local));
         let running = self.run(loader, || wish.owned && self.is_late(&flight, wish));
         let ran = Fence::hold_all_during(held.into_iter(), fenced, running).await;
         let (why, landing, failure) = match ran {
@@ -321,6 +324,11 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
         };
         self.note_load(matches!(ran, Ok(Ok(_))), began);
         ran.map_or_else(Ran::Panicked, Ran::Done)
+    }
+
+    /// The span of the loader of one key.
+    pub(super) fn load_span(&self, local: &LocalKey) -> Span {
+        spans::load(&self.core.name, || self.stored_key(local).ok().map(|key| key.redacted()))
     }
 
     /// Takes note of a load that has come to an end.
