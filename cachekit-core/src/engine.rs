@@ -8,11 +8,14 @@ mod l1;
 mod load_error;
 mod loaded;
 mod local_key;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod namespace;
 mod outage;
 mod place;
 mod repair;
 mod settings;
+mod spans;
 mod staleness;
 mod stats;
 mod status;
@@ -27,6 +30,7 @@ pub use self::namespace::{
     ErrorSharing, Invalidation, LoadFailure, Namespace, NamespaceBuilder, NotShared, Shared, SharedByArc,
     TenantNamespaces, TenantNamespacesBuilder,
 };
+pub(crate) use self::spans::tell;
 pub use self::staleness::{BorrowedLoads, Loads, OwnedLoads, tell_stale};
 pub use self::stats::Stats;
 pub use self::status::Status;

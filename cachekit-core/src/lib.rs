@@ -4,6 +4,8 @@
 //!   [`ResiliencePolicy`], [`Clock`] and the words that they speak. That is what a plug-in depends on.
 //! - With the feature `engine` it has the cache itself.
 
+#[cfg(feature = "engine")]
+mod by_code;
 mod contract;
 #[cfg(feature = "engine")]
 mod engine;
@@ -50,8 +52,8 @@ pub use memory::{MemoryBackend, MemoryBackendBuilder};
 #[cfg(feature = "engine")]
 pub use resilience::{
     AttemptTimeout, BreakerEvent, BreakerState, CircuitBreaker, CircuitBreakerBuilder, ConcurrencyLimit,
-    ConcurrencyLimitBuilder, Deadline, RateLimit, RateLimitBuilder, Resilience, ResilientBackend, Retry, RetryBudget,
-    RetryBudgetBuilder, RetryBuilder,
+    ConcurrencyLimitBuilder, Deadline, RateLimit, RateLimitBuilder, Resilience, ResilienceCounts, ResilientBackend,
+    Retry, RetryBudget, RetryBudgetBuilder, RetryBuilder,
 };
 #[cfg(feature = "engine")]
 pub use system_clock::SystemClock;

@@ -18,7 +18,7 @@ pub use self::attempt_timeout::AttemptTimeout;
 pub use self::breaker::{BreakerEvent, BreakerState, CircuitBreaker, CircuitBreakerBuilder};
 pub use self::concurrency_limit::{ConcurrencyLimit, ConcurrencyLimitBuilder};
 pub use self::deadline::Deadline;
-pub use self::driver::ResilientBackend;
+pub use self::driver::{ResilienceCounts, ResilientBackend};
 pub use self::rate_limit::{RateLimit, RateLimitBuilder};
 pub use self::retry::{Retry, RetryBuilder};
 pub use self::retry_budget::{RetryBudget, RetryBudgetBuilder};

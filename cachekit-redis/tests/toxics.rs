@@ -1,7 +1,5 @@
 //! Bad network of seven kinds before a real server, for each kind of call: nothing hangs, and no value is wrong.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 mod common;
 
 use std::sync::Arc;
@@ -15,7 +13,7 @@ use cachekit_testkit::proxy::{Conditions, FaultProxy};
 use common::{PATIENCE, bytes, key, minute, never};
 
 /// The kinds of bad network that toxiproxy knows, and what becomes of the connections that are open.
-const TOXICS: &[(&str, fn(&FaultProxy))] = &[
+const TOXICS: &[(&str, Toxic)] = &[
     ("latency", |proxy| proxy.replies(Conditions::delay(Duration::from_millis(30)))),
     ("bandwidth", |proxy| proxy.replies(Conditions::bandwidth(2_000))),
     ("slow close: accepts, and never answers", FaultProxy::half_open),
@@ -27,6 +25,8 @@ const TOXICS: &[(&str, fn(&FaultProxy))] = &[
     ("slicer", |proxy| proxy.replies(Conditions::slices(1))),
     ("limit of data", |proxy| proxy.replies(Conditions::cut_after(3))),
 ];
+
+type Toxic = fn(&FaultProxy);
 
 #[tokio::test]
 async fn seven_toxics_times_three_operations_hang_nothing_and_bring_no_wrong_value() {

@@ -45,7 +45,7 @@ pub fn scope<F: Future>(cache: Cache, work: F) -> impl Future<Output = F::Output
 pub fn status() -> ProcessStatus {
     match PROCESS.get() {
         None => ProcessStatus::NotMade,
-        Some(Ok(cache)) => ProcessStatus::Made(cache.status()),
+        Some(Ok(cache)) => ProcessStatus::Made(Box::new(cache.status())),
         Some(Err(error)) => ProcessStatus::Failed(error.clone()),
     }
 }
@@ -57,7 +57,7 @@ pub enum ProcessStatus {
     /// No cached function has run, and none was installed.
     NotMade,
     /// There is one.
-    Made(Status),
+    Made(Box<Status>),
     /// It could not be made from the environment: cached functions run uncached.
     Failed(Error),
 }

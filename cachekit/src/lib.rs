@@ -41,6 +41,10 @@ pub type Cache = cachekit_core::Cache<MessagePack>;
 #[doc = include_str!("../../docs/resilience.md")]
 pub mod resilience {}
 
+#[cfg(feature = "msgpack")]
+#[doc = include_str!("../../docs/metrics.md")]
+pub mod metrics {}
+
 /// What most programs need: `use cachekit::prelude::*;`.
 pub mod prelude {
     #[cfg(feature = "macros")]

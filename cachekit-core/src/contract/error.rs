@@ -216,6 +216,12 @@ impl Error {
         self.0.backend.as_deref()
     }
 
+    /// The key that was concerned, in its [shortened form](Key::redacted), if one was.
+    #[cfg(feature = "engine")]
+    pub(crate) fn shown_key(&self) -> Option<&str> {
+        self.0.key.as_ref().map(|key| key.0.as_str())
+    }
+
     /// What happened, without code and class.
     #[must_use]
     pub fn message(&self) -> &str {

@@ -53,6 +53,12 @@ pub trait ResiliencePolicy: Any + fmt::Debug + fmt::Display + Send + Sync {
     fn condition(&self) -> Option<&'static str> {
         None
     }
+
+    /// How often it began by itself to refuse all calls, as a breaker that opens does; 0 for a policy that does no such
+    /// thing.
+    fn openings(&self) -> u64 {
+        0
+    }
 }
 
 /// The call that is to be made.

@@ -43,6 +43,8 @@ pub struct Cache<F = ()> {
 /// What the handles of a cache share.
 pub(crate) struct Engine {
     pub(crate) id: u64,
+    /// What it is called in metrics.
+    pub(crate) name: String,
     pub(crate) l1: Arc<L1>,
     pub(crate) backend: Option<Arc<dyn Backend>>,
     /// The same, as what it is.
@@ -160,6 +162,12 @@ impl<F> Cache<F> {
         self.engine.id
     }
 
+    /// What it is called in metrics: [`CacheBuilder::name`].
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.engine.name
+    }
+
     /// The backend, if there is one, with the policies around it.
     #[must_use]
     pub fn backend(&self) -> Option<&Arc<dyn Backend>> {
@@ -235,6 +243,7 @@ impl<F> fmt::Debug for Cache<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache")
             .field("id", &self.engine.id)
+            .field("name", &self.engine.name)
             .field("backend", &self.engine.backend)
             .field("l1", &self.engine.l1)
             .finish_non_exhaustive()
@@ -263,8 +272,7 @@ impl Engine {
     /// Empties L1. What is on its way there does not arrive, and what sets out later finds that the cache no longer
     /// serves.
     fn forget(&self) {
-        let opened: Vec<Opened> = self.namespaces.lock().values().cloned().collect();
-        opened.iter().for_each(|opened| (opened.give_up)());
+        self.opened().iter().for_each(|(_, opened)| (opened.give_up)());
         self.l1.clear();
     }
 
@@ -300,7 +308,12 @@ impl Engine {
 
     /// The numbers of opened namespaces and of keys that something is going on with.
     pub(crate) fn census(&self) -> (usize, usize) {
-        let opened: Vec<Opened> = self.namespaces.lock().values().cloned().collect();
-        (opened.len(), opened.iter().map(|opened| (opened.in_motion)()).sum())
+        let opened = self.opened();
+        (opened.len(), opened.iter().map(|(_, opened)| (opened.in_motion)()).sum())
+    }
+
+    /// The namespaces that have been opened. Whoever asks runs code of theirs, and needs no lock for it.
+    pub(crate) fn opened(&self) -> Vec<(String, Opened)> {
+        self.namespaces.lock().iter().map(|(name, opened)| (name.clone(), opened.clone())).collect()
     }
 }

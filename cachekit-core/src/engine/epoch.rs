@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::cache::Engine;
 use super::repair;
+use super::spans::{self, tell};
 use crate::entry::Header;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use crate::{Counting, ErrorCode, Key, KeyPrefix, Moment, Result};
+use crate::{Counting, ErrorCode, Key, KeyPrefix, Moment, Operation, Result};
 
 /// Which entries of a namespace are believed.
 ///
@@ -73,12 +74,13 @@ impl Epoch {
             return;
         }
         let (epoch, backend) = (Arc::clone(self), Arc::clone(backend));
+        let span = spans::call(engine, Operation::Epoch, None);
         engine.tasks.spawn(async move {
             let Some(counting) = backend.abilities().counting else { return };
-            match counting.epoch(&epoch.prefix).await {
+            match spans::within(span, counting.epoch(&epoch.prefix)).await {
                 Ok(told) => epoch.learn(told),
                 Err(error) => {
-                    tracing::debug!(code = %error.code(), %error, "epoch not read");
+                    tell!(debug, &error.with_operation(Operation::Epoch), "epoch not read");
                     epoch.asked.store(DUE, Ordering::Release);
                 }
             }
@@ -130,7 +132,8 @@ impl Raising {
         let mut pause = repair::FIRST_PAUSE;
         loop {
             let (wanted, since) = (epoch.wanted.load(Ordering::Acquire), engine.outage.begin());
-            match counting.advance(&epoch.prefix).await {
+            let span = spans::call(engine, Operation::Epoch, None);
+            match spans::within(span, counting.advance(&epoch.prefix)).await {
                 Ok(told) => {
                     engine.outage.succeeded();
                     epoch.learn(told);

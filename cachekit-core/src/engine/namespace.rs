@@ -30,6 +30,8 @@ use super::codec::{Ages, Codec, Life};
 use super::epoch::Epoch;
 use super::l1::Slot;
 use super::local_key::{Finds, LocalKey};
+#[cfg(feature = "metrics")]
+use super::metrics::LoadTimes;
 use super::place::{Place, Unwritten};
 use super::settings::Settings;
 use super::staleness::{BorrowedLoads, Loads, Stale, note_stale};
@@ -84,6 +86,8 @@ pub(crate) struct NamespaceCore<T> {
     pub(crate) keeps_decoded: bool,
     pub(crate) traffic: Arc<Traffic<T>>,
     pub(crate) stats: Arc<Recorder>,
+    #[cfg(feature = "metrics")]
+    pub(crate) load_times: LoadTimes,
     /// Which stored entries are believed.
     pub(crate) epoch: Arc<Epoch>,
     /// Whether changes that other processes make are told.

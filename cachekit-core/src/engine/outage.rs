@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::spans::tell;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::{Error, ErrorCode, ErrorKind, Moment};
@@ -76,20 +77,19 @@ impl Outage {
             Told::Stretch | Told::Opening | Told::Alert(_) => (state.is_told, state.told) = (true, Some(now)),
         }
         drop(state);
-        let (code, backend) = (error.code(), error.backend_name().unwrap_or("unknown"));
         match told {
-            Told::Not => tracing::debug!(%code, backend, %error, "cache still degraded"),
+            Told::Not => tell!(debug, error, "cache still degraded"),
             Told::Alert(calls) => {
-                tracing::error!(%code, backend, calls, %error, "cache degraded: the backend refuses the credentials");
+                tell!(error, error, (calls), "cache degraded: the backend refuses the credentials");
             }
             Told::Opening => {
-                tracing::warn!(%code, backend, %error, "cache degraded: the breaker is open, values are computed, not cached");
+                tell!(warn, error, "cache degraded: the breaker is open, values are computed, not cached");
             }
             Told::Stretch if error.kind() == ErrorKind::Permanent => {
-                tracing::error!(%code, backend, %error, "cache degraded: values are computed, not cached, until someone helps");
+                tell!(error, error, "cache degraded: values are computed, not cached, until someone helps");
             }
             Told::Stretch => {
-                tracing::warn!(%code, backend, %error, "cache degraded: values are computed, not cached, until it is back");
+                tell!(warn, error, "cache degraded: values are computed, not cached, until it is back");
             }
         }
     }
@@ -154,7 +154,7 @@ impl Outage {
             return;
         }
         drop(state);
-        tracing::warn!(code = %error.code(), %error, "cache entry not usable");
+        tell!(warn, error, "cache entry not usable");
     }
 
     /// Whether the last call of the backend failed, and the error that was met last.

@@ -4,10 +4,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::Instrument;
+
 use super::cache::Engine;
+use super::spans;
 use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::{Error, ErrorCode, Key, Result};
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::{Error, ErrorCode, Key, Operation, Result};
 
 /// Deletes that the backend did not acknowledge, to be repeated until it does.
 ///
@@ -18,6 +21,8 @@ pub(crate) struct Repairs {
     waiting: Mutex<Waiting>,
     /// How many wait, so that a look-up need not take the lock when none does.
     count: AtomicUsize,
+    /// How many were done.
+    done: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -31,6 +36,11 @@ impl Repairs {
     /// How many deletes wait.
     pub(crate) fn len(&self) -> usize {
         self.count.load(Ordering::Acquire)
+    }
+
+    /// How many deletes were done in the end.
+    pub(crate) fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
     }
 
     /// Whether what the backend has under `key` is not to be believed.
@@ -93,9 +103,16 @@ impl Worker {
             let answers = match backend.abilities().fenced {
                 // A load that began before the delete must not store after it.
                 Some(fenced) => {
-                    futures_util::future::join_all(keys.iter().map(|key| fenced.delete_and_revoke(key))).await
+                    let delete = |key| {
+                        let span = spans::call(&engine, Operation::Delete, Some(key));
+                        spans::within(span, fenced.delete_and_revoke(key))
+                    };
+                    futures_util::future::join_all(keys.iter().map(delete)).await
                 }
-                None => backend.delete_many(&keys).await,
+                None => {
+                    let span = spans::call_many(&engine, Operation::DeleteMany, keys.len());
+                    backend.delete_many(&keys).instrument(span).await
+                }
             };
             // A backend that answers for fewer keys than it was asked for breaks its contract.
             let mut failed = answers.len() < keys.len();
@@ -106,7 +123,10 @@ impl Worker {
                 let mut waiting = engine.repairs.waiting.lock();
                 for (key, answer) in keys.iter().zip(&answers) {
                     match answer {
-                        Ok(()) => drop(waiting.keys.remove(key)),
+                        Ok(()) => {
+                            waiting.keys.remove(key);
+                            engine.repairs.done.fetch_add(1, Ordering::Relaxed);
+                        }
                         Err(_) => failed = true,
                     }
                 }

@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use thread_local::ThreadLocal;
 
+use crate::ErrorCode;
+use crate::by_code::ByCode;
+
 macro_rules! stats {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
         /// What a cache or a namespace has done since it was opened. Numbers only grow.
@@ -57,6 +60,9 @@ stats! {
     waits,
     /// Loaders that ran.
     loads,
+    /// Loaders that brought a value, or the knowledge that there is none. One that was given up on the way counts neither
+    /// here nor as a failure.
+    load_successes,
     /// Loaders that failed, panicked or took too long.
     load_failures,
     /// Loads that began because a value was due to be refreshed. They count as loads, too.
@@ -73,11 +79,25 @@ stats! {
 #[derive(Default)]
 pub(crate) struct Recorder {
     threads: ThreadLocal<Counters>,
+    codes: ByCode,
 }
 
 impl Recorder {
     pub(crate) fn read(&self) -> Stats {
         self.threads.iter().map(Counters::read).fold(Stats::default(), Stats::add)
+    }
+
+    /// An error was met.
+    #[cold]
+    pub(crate) fn error(&self, code: ErrorCode) {
+        self.errors();
+        self.codes.add(code);
+    }
+
+    /// The codes of the errors that were met, and how often each was.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn codes(&self) -> Vec<(ErrorCode, u64)> {
+        self.codes.read()
     }
 
     #[inline]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::cache::Engine;
-use crate::Error;
+use crate::{Error, ResilienceCounts};
 
 /// How a cache is at this moment: for health pages, logs and people.
 ///
@@ -22,6 +22,8 @@ pub struct Status {
     /// The state of each of these policies that has states: a breaker's is `closed`, `open`, `half_open`, `forced_open` or
     /// `forced_closed`.
     pub conditions: Vec<&'static str>,
+    /// What these policies had made again, refused and cut short so far.
+    pub counts: ResilienceCounts,
     /// What the backend can do: [`Abilities::names`](crate::Abilities::names).
     pub abilities: Vec<&'static str>,
     /// Whether the last call of the backend failed.
@@ -40,6 +42,8 @@ pub struct Status {
     pub keys_in_motion: usize,
     /// How many deletes wait to be repeated.
     pub pending_repairs: usize,
+    /// How many deletes that had to be repeated were done in the end.
+    pub repairs: u64,
 }
 
 impl Status {
@@ -52,6 +56,7 @@ impl Status {
             backend: engine.backend.as_ref().map(|backend| backend.name().to_owned()),
             resilience: engine.driver.as_ref().map(ToString::to_string),
             conditions: engine.driver.as_ref().map(|driver| driver.conditions()).unwrap_or_default(),
+            counts: engine.driver.as_ref().map(|driver| driver.counts()).unwrap_or_default(),
             abilities: engine.backend.as_ref().map(|backend| backend.abilities().names()).unwrap_or_default(),
             degraded,
             last_error,
@@ -61,6 +66,7 @@ impl Status {
             namespaces,
             keys_in_motion,
             pending_repairs: engine.repairs.len(),
+            repairs: engine.repairs.done(),
         }
     }
 }

@@ -10,11 +10,13 @@ use tokio::sync::watch;
 #[derive(Debug)]
 pub(crate) struct Tasks {
     running: watch::Sender<usize>,
+    /// Whether closing has begun to wait.
+    closing: watch::Sender<bool>,
 }
 
 impl Default for Tasks {
     fn default() -> Self {
-        Self { running: watch::Sender::new(0) }
+        Self { running: watch::Sender::new(0), closing: watch::Sender::new(false) }
     }
 }
 
@@ -35,8 +37,16 @@ impl Tasks {
         Counted::new(&self.running)
     }
 
+    /// Resolves as soon as closing has begun, or the cache is gone: for what runs on and on.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn closing(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut closing = self.closing.subscribe();
+        async move { drop(closing.wait_for(|closing| *closing).await) }
+    }
+
     /// Waits until nothing runs, at most `patience`. Says whether that was reached.
     pub(crate) async fn finish(&self, patience: Duration) -> bool {
+        self.closing.send_replace(true);
         let mut running = self.running.subscribe();
         let done = running.wait_for(|running| *running == 0);
         tokio::time::timeout(patience, done).await.is_ok()

@@ -226,6 +226,10 @@ impl ResiliencePolicy for CircuitBreaker {
     fn condition(&self) -> Option<&'static str> {
         Some(self.state().as_str())
     }
+
+    fn openings(&self) -> u64 {
+        self.opened()
+    }
 }
 
 impl Shared {

@@ -3,6 +3,7 @@
 mod abilities;
 mod batch;
 mod chance;
+mod counts;
 mod known;
 mod layer;
 mod passage;
@@ -18,6 +19,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use self::chance::Chance;
+pub use self::counts::ResilienceCounts;
+use self::counts::Tally;
 use self::layer::Layer;
 use self::straight::{Stops, Straight};
 use super::Resilience;
@@ -65,6 +68,7 @@ struct Driver {
     system_clock: Option<SystemClock>,
     chance: Chance,
     stops: Stops,
+    tally: Tally,
 }
 
 impl ResilientBackend {
@@ -111,6 +115,13 @@ impl ResilientBackend {
         self.driver.layers.iter().filter_map(|layer| layer.policy.any().condition()).collect()
     }
 
+    /// What was made again, refused and cut short so far.
+    #[must_use]
+    pub fn counts(&self) -> ResilienceCounts {
+        let driver = &self.driver;
+        driver.tally.read(driver.layers.iter().map(|layer| layer.policy.any().openings()).sum())
+    }
+
     /// Makes one call: `attempt` is called for each attempt.
     ///
     /// All that a call needs that is answered at once is done in one step, and held over no await.
@@ -149,6 +160,7 @@ impl Driver {
             clock,
             system_clock: None,
             chance: Chance::new(entropy),
+            tally: Tally::default(),
         }
     }
 

@@ -38,6 +38,7 @@ fn may_know(crate_: &str, other: &str) -> Option<bool> {
         | "xtask-conformance"
         | "xtask-soak"
         | "cachekit-examples"
+        | "cachekit-example-axum"
         | "cachekit-example-memcached"
         | "cachekit-example-redb" => Some(true),
         plug_in if PLUG_INS.contains(&plug_in) => Some(other == "cachekit-core"),

@@ -19,6 +19,7 @@ use crate::{Backend, Clock, Error, ErrorCode, Resilience, ResilientBackend, Resu
 /// How a cache is put together: [`Cache::builder`].
 #[must_use = "a builder does nothing until `build`"]
 pub struct CacheBuilder<F> {
+    name: String,
     backend: Option<Arc<dyn Backend>>,
     resilience: Option<Resilience>,
     clock: Option<Arc<dyn Clock>>,
@@ -32,6 +33,7 @@ pub struct CacheBuilder<F> {
 impl<F> CacheBuilder<F> {
     pub(super) fn new() -> Self {
         Self {
+            name: DEFAULT_NAME.to_owned(),
             backend: None,
             resilience: None,
             clock: None,
@@ -41,6 +43,13 @@ impl<F> CacheBuilder<F> {
             settings: Settings::default(),
             format: PhantomData,
         }
+    }
+
+    /// What the cache is called in metrics: `default` unless said otherwise. Two caches of one process that both publish
+    /// theirs want different names.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
     }
 
     /// Stores values in `backend` beside L1. Without one they live in L1 alone.
@@ -139,6 +148,7 @@ impl<F> CacheBuilder<F> {
         });
         Ok(Cache::from_engine(Engine {
             id: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+            name: self.name,
             l1: Arc::new(L1::new(self.l1_bytes)),
             lag: clock.granularity(),
             clock,
@@ -161,6 +171,7 @@ impl<F> CacheBuilder<F> {
 impl<F> fmt::Debug for CacheBuilder<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CacheBuilder")
+            .field("name", &self.name)
             .field("backend", &self.backend)
             .field("resilience", &self.resilience)
             .field("l1_bytes", &self.l1_bytes)
@@ -170,5 +181,6 @@ impl<F> fmt::Debug for CacheBuilder<F> {
     }
 }
 
+const DEFAULT_NAME: &str = "default";
 const DEFAULT_L1_BYTES: u64 = 100 << 20;
 const DEFAULT_MAX_VALUE: usize = 100 << 20;

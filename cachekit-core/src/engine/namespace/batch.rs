@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use tracing::Instrument;
 
 use super::Namespace;
 use super::read::Found;
@@ -11,6 +12,7 @@ use super::write::Undo;
 use crate::engine::loaded::Loaded;
 use crate::engine::local_key::LocalKey;
 use crate::engine::outage::concerns_entry;
+use crate::engine::spans;
 use crate::engine::staleness::Loads;
 use crate::engine::traffic::Visit;
 use crate::{Error, ErrorCode, IntoKey, Key, Operation, Result, SetOptions, Write};
@@ -193,21 +195,25 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
             return Vec::new();
         }
         let since = self.engine.outage.begin();
+        let span = spans::call_many(&self.engine, operation, expected);
         let mut answers = match self.settings.timeout {
-            None => call.await,
-            Some(limit) => tokio::time::timeout(limit, call).await.unwrap_or_else(|_elapsed| {
-                let message = format!("no answer within the `timeout` of {limit:?}");
-                let error = Error::new(ErrorCode::E033, message);
-                (0..expected).map(|_| Err(error.clone())).collect()
-            }),
+            None => call.instrument(span.clone()).await,
+            Some(limit) => {
+                tokio::time::timeout(limit, call.instrument(span.clone())).await.unwrap_or_else(|_elapsed| {
+                    let message = format!("no answer within the `timeout` of {limit:?}");
+                    let error = Error::new(ErrorCode::E033, message);
+                    (0..expected).map(|_| Err(error.clone())).collect()
+                })
+            }
         };
         // A backend that answers for fewer keys than it was asked for breaks its contract; nobody must wait for the
         // rest.
         answers.resize_with(expected, || {
             Err(Error::new(ErrorCode::E066, format!("the backend did not answer for each of {expected} keys")))
         });
-        if answers.iter().all(Result::is_ok) {
-            self.engine.outage.succeeded();
+        match answers.iter().find_map(|answer| answer.as_ref().err()) {
+            None => self.engine.outage.succeeded(),
+            Some(error) => spans::failed(&span, error),
         }
         answers
             .into_iter()

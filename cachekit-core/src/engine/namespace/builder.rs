@@ -248,6 +248,8 @@ impl<T: Send + Sync + 'static, L: Loads> NamespaceBuilder<T, L> {
                 keeps_decoded,
                 traffic,
                 stats: Arc::clone(&stats),
+                #[cfg(feature = "metrics")]
+                load_times: crate::engine::metrics::LoadTimes::of(&engine.name, &name),
                 epoch: Arc::new(Epoch::new(prefix.clone(), move || risen.all_changed(&all))),
                 sight: Arc::default(),
                 watcher: Mutex::default(),

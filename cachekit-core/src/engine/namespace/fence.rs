@@ -15,6 +15,7 @@ use super::read::{Copy, Found};
 use crate::engine::cache::Engine;
 use crate::engine::local_key::LocalKey;
 use crate::engine::settings::LEASE;
+use crate::engine::spans::{self, tell};
 use crate::engine::staleness::Loads;
 use crate::{Acquired, Error, ErrorCode, FenceToken, Fenced, Key, Operation, Result, SetOptions};
 
@@ -64,7 +65,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
             if left.is_zero() {
                 let limit = self.settings.lock_timeout;
                 let error = Error::new(ErrorCode::E050, format!("another process holds it, waited {limit:?}"));
-                self.core.stats.errors();
+                self.core.stats.error(error.code());
                 return Taken::Without(error.with_operation(Operation::Acquire).with_key(key));
             }
             tokio::time::sleep(self.with_chance(pause).min(left)).await;
@@ -146,9 +147,12 @@ impl Fence {
         loop {
             tokio::time::sleep(LEASE / 3).await;
             // An error is no loss yet: the lease runs on, and the next turn may succeed.
-            if let Ok(false) = fenced.renew(&self.key, &self.token, LEASE).await {
+            let span = spans::call(&self.engine, Operation::Renew, Some(&self.key));
+            if let Ok(false) = spans::within(span, fenced.renew(&self.key, &self.token, LEASE)).await {
                 self.lost.store(true, Ordering::Release);
-                tracing::debug!(code = %ErrorCode::E051, key = %self.key.redacted(), "fence lost while loading");
+                let error =
+                    Error::new(ErrorCode::E051, "it lapsed, or another took it").with_operation(Operation::Renew);
+                tell!(debug, &error.with_key(&self.key), "fence lost while loading");
                 std::future::pending::<()>().await;
             }
         }
@@ -162,12 +166,14 @@ impl Drop for Fence {
         }
         let Some(backend) = self.engine.backend.clone() else { return };
         let (key, token) = (self.key.clone(), self.token);
+        let span = spans::call(&self.engine, Operation::Release, Some(&key));
         // Without a runtime the fence lapses by itself.
         self.engine.tasks.spawn(async move {
             if let Some(fenced) = backend.abilities().fenced
-                && let Err(error) = fenced.release(&key, &token).await
+                && let Err(error) = spans::within(span, fenced.release(&key, &token)).await
             {
-                tracing::debug!(code = %error.code(), %error, "fence not released, it lapses by itself");
+                let error = error.with_operation(Operation::Release).with_key(&key);
+                tell!(debug, &error, "fence not released, it lapses by itself");
             }
         });
     }

@@ -9,6 +9,8 @@ use std::future::Future;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
+use tracing::Instrument;
+
 pub(super) use self::lead::{FAILED, PANICKED, Ran, TIMED_OUT, Way};
 pub use self::sharing::{ErrorSharing, LoadFailure, NotShared, Shared, SharedByArc};
 use self::wish::Brought;
@@ -123,7 +125,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
         S: ErrorSharing<E>,
     {
         if !self.engine.is_serving() {
-            return self.load_alone(loader).await;
+            return self.load_alone(&local, loader).await;
         }
         if let Some(found) = self.in_l1_past_due(&local).filter(|found| found.is_some() || absent_will_do) {
             return Ok(found);
@@ -131,7 +133,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
         let graph = WaitGraph::current();
         match self.take_turn(&graph, &local, sharing, absent_will_do).await {
             Turn::Over(loaded) => loaded,
-            Turn::Alone => self.load_alone(loader).await,
+            Turn::Alone => self.load_alone(&local, loader).await,
             Turn::Lead(lead) => {
                 let flight = Arc::clone(lead.flight());
                 let wish = Wish { absent_will_do, refresh: false, owned: false };
@@ -234,11 +236,11 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
     }
 
     /// Runs the loader as if there were no cache.
-    async fn load_alone<W, E>(&self, loader: W) -> Result<Option<Arc<T>>, LoadFailure<E>>
+    async fn load_alone<W, E>(&self, local: &LocalKey, loader: W) -> Result<Option<Arc<T>>, LoadFailure<E>>
     where
         W: Future<Output = Result<LoadedOption<T>, E>>,
     {
-        match self.run(loader, || false).await {
+        match self.run(loader.instrument(self.load_span(local)), || false).await {
             Ran::Done(Ok(loaded)) => Ok(loaded.value),
             Ran::Done(Err(error)) => Err(LoadFailure::Own(error)),
             Ran::TimedOut => Err(LoadFailure::TimedOut),

@@ -6,6 +6,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use tracing::Instrument;
 
 use super::fence::Fence;
 use super::load::{FAILED, PANICKED, Ran, TIMED_OUT, Way, Wish};
@@ -17,6 +18,7 @@ use crate::engine::loaded::{Loaded, LoadedOption};
 use crate::engine::local_key::LocalKey;
 use crate::engine::outage::concerns_entry;
 use crate::engine::settings::PATIENCE;
+use crate::engine::spans;
 use crate::engine::staleness::Stale;
 use crate::engine::traffic::{Flight, Join, Landing, Lead, WaitGraph, Waited, Waiter};
 use crate::{Acquired, IntoKey, Operation, Result};
@@ -262,8 +264,9 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             Way::Under(fence) => Some(fence),
             _ => None,
         });
-        let ran =
-            Fence::hold_all_during(fences, fenced, self.run(async move { loader(missing).await }, || false)).await;
+        let span = spans::load_many(&self.core.name, missing.len());
+        let loading = async move { loader(missing).await }.instrument(span);
+        let ran = Fence::hold_all_during(fences, fenced, self.run(loading, || false)).await;
         let brought = match ran {
             Ran::Done(Ok(brought)) => brought,
             Ran::Done(Err(error)) => {

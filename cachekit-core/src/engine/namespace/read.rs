@@ -10,6 +10,7 @@ use crate::engine::codec::{Ages, Decoded};
 use crate::engine::local_key::LocalKey;
 use crate::engine::outage::{Since, concerns_entry};
 use crate::engine::settings::PATIENCE;
+use crate::engine::spans;
 use crate::engine::staleness::Loads;
 use crate::engine::traffic::{Join, Landing, Lead, Visit, Waited};
 use crate::{Entry, Error, ErrorCode, IntoKey, Key, Moment, Operation, Remaining, Result};
@@ -215,7 +216,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
             Ok(Decoded::Ended) => Ok(Found::Nothing),
             Ok(Decoded::Newer) => Ok(Found::Newer),
             Err(error) => {
-                self.core.stats.errors();
+                self.core.stats.error(error.code());
                 let error = error.with_operation(Operation::Get).with_key(key);
                 self.engine.outage.bad_entry(&error, key.redacted(), self.now());
                 Err(error)
@@ -231,13 +232,15 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
         call: impl Future<Output = Result<R>>,
     ) -> Result<R> {
         let since = self.engine.outage.begin();
-        let answer = match self.settings.timeout {
-            None => call.await,
-            Some(limit) => tokio::time::timeout(limit, call).await.unwrap_or_else(|_elapsed| {
-                Err(Error::new(ErrorCode::E033, format!("no answer within the `timeout` of {limit:?}")))
-            }),
+        let timely = async {
+            match self.settings.timeout {
+                None => call.await,
+                Some(limit) => tokio::time::timeout(limit, call).await.unwrap_or_else(|_elapsed| {
+                    Err(Error::new(ErrorCode::E033, format!("no answer within the `timeout` of {limit:?}")))
+                }),
+            }
         };
-        match answer {
+        match spans::within(spans::call(&self.engine, operation, Some(key)), timely).await {
             Ok(answer) => {
                 self.engine.outage.succeeded();
                 Ok(answer)
@@ -248,7 +251,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
 
     /// Takes note of an error that the backend reported.
     pub(super) fn note(&self, mut error: Error, since: Since) -> Error {
-        self.core.stats.errors();
+        self.core.stats.error(error.code());
         if error.backend_name().is_none()
             && let Some(backend) = self.backend()
         {

@@ -8,9 +8,10 @@ use tokio::runtime::Handle;
 
 use super::Namespace;
 use crate::engine::place::Place;
+use crate::engine::spans::tell;
 use crate::engine::staleness::Loads;
 use crate::engine::traffic::Traffic;
-use crate::{Backend, Change, Clock, ErrorCode, KeyPrefix, Moment, Watch};
+use crate::{Backend, Change, Clock, ErrorCode, KeyPrefix, Moment, Operation, Watch};
 
 /// Whether changes that other processes make to a namespace are told.
 ///
@@ -118,7 +119,10 @@ impl<T: Send + Sync + 'static> Watcher<T> {
             match backend.abilities().watchable?.watch(prefix).await {
                 Ok(watch) => return Some(watch),
                 Err(error) if error.code() == ErrorCode::E036 => return None,
-                Err(error) => tracing::debug!(code = %error.code(), %error, "not told of changes made elsewhere"),
+                Err(error) => {
+                    let error = error.with_operation(Operation::Watch);
+                    tell!(debug, &error, "not told of changes made elsewhere");
+                }
             }
             drop(backend);
             tokio::time::sleep(pause).await;

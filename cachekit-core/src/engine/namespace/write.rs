@@ -11,6 +11,7 @@ use crate::engine::l1::Slot;
 use crate::engine::loaded::Loaded;
 use crate::engine::local_key::LocalKey;
 use crate::engine::outage::concerns_entry;
+use crate::engine::spans::tell;
 use crate::engine::staleness::Loads;
 use crate::{Acquired, Error, ErrorCode, IntoKey, Key, Operation, Result, SetOptions, Ttl};
 
@@ -120,7 +121,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
             Err(error) => match undo.map_or(Ok(()), Undo::carry_out) {
                 Ok(()) => Invalidation::Pending,
                 Err(why) => {
-                    tracing::error!(code = %error.code(), %error, %why, "delete neither done nor to be repeated");
+                    tell!(error, &error, (%why), "delete neither done nor to be repeated");
                     Invalidation::Failed(error)
                 }
             },
@@ -271,9 +272,10 @@ impl Undo {
 impl Drop for Undo {
     fn drop(&mut self) {
         if let Some(key) = self.key.take()
-            && let Err(error) = epoch::delete_later(&self.engine, &self.epoch, key)
+            && let Err(error) = epoch::delete_later(&self.engine, &self.epoch, key.clone())
         {
-            tracing::warn!(code = %error.code(), %error, "entry of unknown value not removed, it ends with its life");
+            let error = error.with_operation(Operation::Delete).with_key(&key);
+            tell!(warn, &error, "entry of unknown value not removed, it ends with its life");
         }
     }
 }

@@ -11,6 +11,7 @@ use tokio::time;
 
 use super::Driver;
 use super::layer::{Place, wake};
+use crate::engine::tell;
 use crate::{Admission, BackendFault, Call, Error, ErrorCode, Moment, Next, Outcome, Result, Verdict};
 
 /// The way of one call through the policies and back. Dropped on the way, it gives back what it holds.
@@ -122,8 +123,10 @@ impl<'a> Passage<'a> {
         if let Some(place) = place {
             place.served();
         }
-        let (admission, pause) =
-            decided.map_err(|code| self.error(code, format!("refused by {}", layer.policy.any())))?;
+        let (admission, pause) = decided.map_err(|code| {
+            self.driver.tally.refused(code);
+            self.error(code, format!("refused by {}", layer.policy.any()))
+        })?;
         self.hold(admission, self.driver.now());
         match pause {
             Some(pause) => self.wait(pause, None).await,
@@ -250,6 +253,7 @@ impl<'a> Passage<'a> {
             ErrorCode::E064 => self.driver.inner.code_of(BackendFault::Timeout),
             code => code,
         };
+        self.driver.tally.cut(code);
         self.error(code, format!("not over within {:?}", limit.ends.since(limit.since)))
     }
 
@@ -287,8 +291,10 @@ impl<R, A: Future<Output = Result<R>>> Detour<'_, R, A> {
                 (None, Ok(done)) => return Ok(done),
                 (None, Err(error)) => return Err(if passage.sent { error } else { error.unsent() }),
                 (Some(pause), before) => {
+                    passage.driver.tally.made_again();
                     if let Err(error) = before {
-                        tracing::debug!(code = %error.code(), %error, ?pause, "call made again");
+                        let error = error.with_operation(passage.call.operation);
+                        tell!(debug, &error, (?pause), "call made again");
                         passage.last = Some(error);
                     }
                     passage.call.attempt = passage.call.attempt.saturating_add(1);

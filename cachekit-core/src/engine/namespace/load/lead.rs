@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
+use tokio::time::Instant;
+use tracing::{Instrument, Span};
 
 use super::wish::{Brought, Loaded};
 use super::{ErrorSharing, LoadFailure, Shared, Wish};
@@ -19,6 +21,7 @@ use crate::engine::namespace::read::{Copy, Found};
 use crate::engine::namespace::{Namespace, typed};
 use crate::engine::outage::concerns_entry;
 use crate::engine::settings::Settings;
+use crate::engine::spans::{self, tell};
 use crate::engine::staleness::{Loads, Stale};
 use crate::engine::traffic::{Flight, Landing, Lead};
 use crate::{ErrorCode, Key, Moment, Operation, Result, SetOptions};
@@ -83,7 +86,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
                     return Brought::Failed(LoadFailure::Cache(error));
                 }
                 Taken::Without(error) => {
-                    tracing::debug!(code = %error.code(), %error, "loading without the fence");
+                    tell!(debug, &error, "loading without the fence");
                     Way::NotAtAll
                 }
             };
@@ -93,6 +96,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
             Way::NotAtAll | Way::Plainly => None,
         };
         let flight = Arc::clone(lead.flight());
+        let loader = loader.instrument(self.load_span(local));
         let running = self.run(loader, || wish.owned && self.is_late(&flight, wish));
         let ran = Fence::hold_all_during(held.into_iter(), fenced, running).await;
         let (why, landing, failure) = match ran {
@@ -253,7 +257,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
             }
             Err(error) => {
                 // The value is outside what can be cached: it is returned and nothing else.
-                self.core.stats.errors();
+                self.core.stats.error(error.code());
                 let name = key.map_or_else(|| self.core.name.clone(), Key::redacted);
                 let error = error.with_operation(Operation::Set);
                 self.engine.outage.bad_entry(&error, name, self.now());
@@ -304,6 +308,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
         goes_on: impl FnOnce() -> bool,
     ) -> Ran<R, E> {
         self.core.stats.loads();
+        let began = Instant::now();
         // The payload of a panic goes on to the caller; nothing of ours is used after it.
         let mut loader = pin!(AssertUnwindSafe(loader).catch_unwind());
         let ran = match self.settings.load_timeout {
@@ -312,15 +317,31 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
                 Ok(ran) => ran,
                 Err(_elapsed) if goes_on() => loader.await,
                 Err(_elapsed) => {
-                    self.core.stats.load_failures();
+                    self.note_load(false, began);
                     return Ran::TimedOut;
                 }
             },
         };
-        if !matches!(ran, Ok(Ok(_))) {
-            self.core.stats.load_failures();
-        }
+        self.note_load(matches!(ran, Ok(Ok(_))), began);
         ran.map_or_else(Ran::Panicked, Ran::Done)
+    }
+
+    /// The span of the loader of one key.
+    pub(super) fn load_span(&self, local: &LocalKey) -> Span {
+        spans::load(&self.core.name, || self.stored_key(local).ok().map(|key| key.redacted()))
+    }
+
+    /// Takes note of a load that has come to an end.
+    fn note_load(&self, ok: bool, began: Instant) {
+        if ok {
+            self.core.stats.load_successes()
+        } else {
+            self.core.stats.load_failures()
+        }
+        #[cfg(feature = "metrics")]
+        self.core.load_times.record(ok, began.elapsed());
+        #[cfg(not(feature = "metrics"))]
+        let _ = began;
     }
 }
 

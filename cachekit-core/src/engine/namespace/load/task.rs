@@ -108,7 +108,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
         S: ErrorSharing<E> + Send + 'static,
     {
         if !self.engine.is_serving() {
-            return self.load_alone(loader).await;
+            return self.load_alone(&local, loader).await;
         }
         let graph = WaitGraph::current();
         if let Some(found) = self.in_l1_past_due(&local).filter(|found| found.is_some() || absent_will_do) {
@@ -117,7 +117,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
         }
         let lead = match self.take_turn(&graph, &local, sharing, absent_will_do).await {
             Turn::Over(loaded) => return loaded,
-            Turn::Alone => return self.load_alone(loader).await,
+            Turn::Alone => return self.load_alone(&local, loader).await,
             Turn::Lead(lead) => lead,
         };
         // Waits from before the task begins, so that it never finds itself unwanted too early.
