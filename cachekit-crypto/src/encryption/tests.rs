@@ -38,12 +38,14 @@ fn threads_share_a_session_and_take_no_message_twice() {
 fn another_instance_derives_the_session_once_and_keeps_it_once_something_opened() {
     let sealed = seal(&Keys::fixed(&ring(&[1])), None, b"value");
     let keys = Keys::fixed(&ring(&[1]));
-    let kept = || keys.encryption().keys.ring().current().opening(None, &salt_of(&sealed)).1;
+    let kept_for = |tenant| keys.encryption().keys.ring().current().opening(tenant, &salt_of(&sealed)).1;
+    let kept = || kept_for(None);
     let mut damaged = sealed.clone();
     damaged[0] ^= 1;
     assert!(open(&keys, None, damaged).is_err() && !kept(), "what does not open is not kept");
     assert_eq!(open(&keys, None, sealed.clone()).unwrap(), b"value");
     assert!(kept());
+    assert!(!kept_for(Some("acme")));
     // Under another tenant the same salt is another session, whatever was kept.
     assert_eq!(open(&keys, Some("acme"), sealed.clone()).unwrap_err().code(), ErrorCode::E003);
 }
