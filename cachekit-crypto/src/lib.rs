@@ -1,5 +1,15 @@
-//! AES-256-GCM and key providers for CacheKit: nothing is here yet.
-//!
-//! The contracts that it will keep are [`Transform`](cachekit_core::Transform) and
-//! [`KeyProvider`](cachekit_core::KeyProvider). Until it does, a master key in the environment is refused rather than
-//! ignored (E004), and an encrypted entry is never taken for another.
+#![doc = include_str!("../README.md")]
+
+mod cipher;
+mod derivation;
+mod encryption;
+mod hex;
+mod keys;
+mod master;
+mod providers;
+mod session;
+
+pub use self::cipher::Cipher;
+pub use self::encryption::Encryption;
+pub use self::keys::{KeyUse, Keys, KeysBuilder, Refreshing};
+pub use self::providers::{CachedKeys, EnvironmentKeys, FileKeys, StaticKeys};

@@ -1,0 +1,151 @@
+//! [`Master`]: one master key of the ring at work.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwapOption;
+use cachekit_core::{Error, ErrorCode, MasterKey, Result};
+use quick_cache::sync::Cache;
+
+use crate::cipher::Cipher;
+use crate::derivation::{Derived, FINGERPRINT, SALT};
+use crate::session::{self, Session};
+
+/// One master key of the ring at work: its fingerprint, what was derived from it, and how often it was used.
+///
+/// The master key itself is not kept: everything comes from its root.
+pub(crate) struct Master {
+    pub(crate) fingerprint: [u8; FINGERPRINT],
+    root: Derived,
+    use_: Use,
+    undivided: Tenant,
+    tenants: Cache<String, Arc<Tenant>>,
+    /// Of those that opened something, and of our own.
+    sessions: Cache<[u8; SALT], Arc<Session>>,
+    sealed: AtomicU64,
+    opened: AtomicU64,
+}
+
+/// How a master key is used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Use {
+    pub(crate) cipher: Cipher,
+    /// How many messages it seals in this process at most.
+    pub(crate) seal_limit: u64,
+    /// How many of them in one session.
+    pub(crate) session_length: u64,
+}
+
+/// The key of a tenant, and the session that this instance seals in.
+struct Tenant {
+    key: Derived,
+    sealing: ArcSwapOption<Session>,
+}
+
+impl Master {
+    pub(crate) fn new(key: &MasterKey, use_: Use) -> Self {
+        // The bytes are needed to derive the root from them.
+        let root = Derived::root(key.expose());
+        Self {
+            fingerprint: root.fingerprint(),
+            undivided: Tenant::new(&root, None),
+            root,
+            use_,
+            tenants: Cache::new(TENANTS),
+            sessions: Cache::new(SESSIONS),
+            sealed: AtomicU64::new(0),
+            opened: AtomicU64::new(0),
+        }
+    }
+
+    /// The session for one more message of `tenant`. At its end another one begins, so that nobody waits or fails.
+    ///
+    /// E006 once the key has sealed as many messages as it may; E020 if the system has no randomness to give.
+    pub(crate) fn sealing(&self, tenant: Option<&str>) -> Result<Arc<Session>> {
+        let Use { cipher, seal_limit, session_length } = self.use_;
+        let one_more = |sealed| (sealed < seal_limit).then_some(sealed + 1);
+        if self.sealed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
+            let message = format!("the current key has sealed {seal_limit} entries, as many as it may");
+            return Err(Error::new(ErrorCode::E006, message));
+        }
+        self.with(tenant, |of| {
+            loop {
+                let current = of.sealing.load();
+                if let Some(session) = current.as_ref().filter(|session| session.take(session_length)) {
+                    return Ok(Arc::clone(session));
+                }
+                let next = Arc::new(Session::begin(cipher, &of.key, tenant)?);
+                // Who comes second goes on with what the first has put there.
+                let found = of.sealing.compare_and_swap(&*current, Some(Arc::clone(&next)));
+                if found.as_ref().map(Arc::as_ptr) == current.as_ref().map(Arc::as_ptr) {
+                    self.sessions.insert(next.salt, next);
+                }
+            }
+        })
+    }
+
+    /// The session of `tenant` with this `salt`, and whether it was kept before. If not, it is to be
+    /// [kept](Self::keep) once it has opened something: what a stranger makes up must not drive others out.
+    pub(crate) fn opening(&self, tenant: Option<&str>, salt: &[u8; SALT]) -> (Arc<Session>, bool) {
+        if let Some(session) = self.sessions.get(salt).filter(|session| session.is_of(tenant)) {
+            return (session, true);
+        }
+        let resume = |of: &Tenant| Session::resume(self.use_.cipher, &of.key, tenant, salt);
+        (Arc::new(self.with(tenant, resume)), false)
+    }
+
+    pub(crate) fn keep(&self, session: Arc<Session>) {
+        self.sessions.insert(session.salt, session);
+    }
+
+    pub(crate) fn count_opened(&self) {
+        self.opened.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn sealed(&self) -> u64 {
+        self.sealed.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Relaxed)
+    }
+
+    fn with<R>(&self, tenant: Option<&str>, run: impl FnOnce(&Tenant) -> R) -> R {
+        let Some(name) = tenant else { return run(&self.undivided) };
+        let made = self
+            .tenants
+            .get_or_insert_with(name, || Ok::<_, std::convert::Infallible>(Arc::new(Tenant::new(&self.root, tenant))));
+        match made {
+            Ok(tenant) => run(&tenant),
+        }
+    }
+}
+
+impl fmt::Debug for Master {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Master({:032x})", u128::from_be_bytes(self.fingerprint))
+    }
+}
+
+impl Tenant {
+    fn new(root: &Derived, tenant: Option<&str>) -> Self {
+        Self { key: root.tenant(tenant), sealing: ArcSwapOption::empty() }
+    }
+}
+
+impl Use {
+    pub(crate) fn new() -> Self {
+        Self { cipher: Cipher::default(), seal_limit: SEAL_LIMIT, session_length: session::LENGTH }
+    }
+}
+
+/// 2^44 messages in sessions of 2^20: the chance that any nonce comes twice in any of these 2^24 sessions is below
+/// 2^24 × 2^(40 - 97) = 2^-33.
+const SEAL_LIMIT: u64 = 1 << 44;
+
+/// What is derived for more tenants than these is derived again when it is needed.
+const TENANTS: usize = 1_024;
+
+/// A session takes about a kibibyte.
+const SESSIONS: usize = 1_024;
