@@ -1,14 +1,29 @@
 //! Serializers for CacheKit: values of your types to bytes and back.
-//!
-//! - [`MessagePack`] (feature `msgpack`, on by default): anything that serde can describe; fields by name, so that a
-//!   type can grow.
-//!
-//! A serializer is chosen by type, when a cache or a namespace is made. All of them keep the contract of
-//! [`Serializer`](cachekit_core::Serializer): what cannot be read back is not written (E020), and foreign, cut or
-//! altered bytes are refused (E021) without a panic and without allocating more than a small multiple of them.
 
+#[cfg(feature = "arrow")]
+mod arrow;
+#[cfg(any(feature = "msgpack", feature = "json", feature = "postcard"))]
+mod guard;
+#[cfg(feature = "json")]
+mod json;
+#[cfg(feature = "lz4")]
+mod lz4;
 #[cfg(feature = "msgpack")]
 mod message_pack;
+#[cfg(feature = "postcard")]
+mod postcard;
+#[cfg(any(feature = "msgpack", feature = "json", feature = "postcard", feature = "arrow"))]
+mod undecodable;
+#[cfg(any(feature = "msgpack", feature = "json"))]
+mod words;
 
+#[cfg(feature = "arrow")]
+pub use self::arrow::Arrow;
+#[cfg(feature = "json")]
+pub use self::json::Json;
+#[cfg(feature = "lz4")]
+pub use self::lz4::Lz4;
 #[cfg(feature = "msgpack")]
-pub use message_pack::MessagePack;
+pub use self::message_pack::MessagePack;
+#[cfg(feature = "postcard")]
+pub use self::postcard::Postcard;
