@@ -55,6 +55,8 @@ use crate::undecodable::undecodable;
 ///
 /// cachekit_core::Serializer::<Tree>::format(&cachekit_serde::Postcard);
 /// ```
+///
+///    A type that asks what comes next when it is read, as `Decimal` does by itself, is E021 then: postcard cannot tell.
 /// 3. Lists of elements that take no bytes, such as `vec![(), ()]`, are E020: a few bytes could claim any number of
 ///    them. An empty list of them is fine.
 /// 4. Arrays, maps, structs and variants nest at most 100 deep, and steps of any kind (also `Some` and newtypes) at
@@ -74,8 +76,7 @@ use crate::undecodable::undecodable;
 ///
 /// #[derive(Serialize, Deserialize)]
 /// # #[derive(Debug, PartialEq)]
-/// #[serde(transparent)]
-/// struct Price(Decimal);
+/// struct Price(#[serde(with = "rust_decimal::serde::str")] Decimal);
 ///
 /// impl Schema for Price {
 ///     // What `Decimal` is written as.
