@@ -1,15 +1,16 @@
 //! [`MessagePack`]: the default format.
 
-mod guard;
 mod walk;
 
 use std::io::Cursor;
 
-use cachekit_core::{Error, ErrorCode, Format, Result, Serializer};
+use cachekit_core::{Format, Result, Serializer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use self::guard::{Guarded, State};
+use crate::guard::{Guarded, Rules, State};
+use crate::undecodable::undecodable;
+use crate::words::without_values;
 
 /// MessagePack with named fields.
 ///
@@ -58,33 +59,23 @@ impl<T: Serialize + DeserializeOwned + 'static> Serializer<T> for MessagePack {
     }
 
     fn serialize(&self, value: &T, bytes: &mut Vec<u8>) -> Result<()> {
-        let state = State::default();
+        let state = State::new(&RULES);
         let mut serializer = rmp_serde::Serializer::new(bytes).with_struct_map();
         Guarded::new(value, &state).serialize(&mut serializer).map_err(|error| state.explain::<T>(&error))
     }
 
     fn deserialize(&self, bytes: &[u8]) -> Result<T> {
-        walk::check(bytes).map_err(|fault| undecodable(bytes, fault.offset, fault.problem))?;
+        walk::check(bytes).map_err(|fault| undecodable(Format::MESSAGE_PACK, bytes, fault.offset, fault.problem))?;
         let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes).with_human_readable();
         T::deserialize(&mut deserializer).map_err(|error| {
             // Again, with a reader that knows where it is: reading is pure, so it fails at the same place.
             let mut deserializer = rmp_serde::Deserializer::new(Cursor::new(bytes)).with_human_readable();
             let _failed = T::deserialize(&mut deserializer);
             let offset = usize::try_from(deserializer.get_ref().position()).unwrap_or(bytes.len());
-            undecodable(bytes, offset, &format!("{} for {}", reason(&error), std::any::type_name::<T>()))
+            let problem = format!("{} for {}", reason(&error), std::any::type_name::<T>());
+            undecodable(Format::MESSAGE_PACK, bytes, offset, &problem)
         })
     }
-}
-
-fn undecodable(bytes: &[u8], offset: usize, problem: &str) -> Error {
-    let hint = match bytes {
-        [b'C', b'K', ..] => "; this looks like an entry of the Python client's standard mode",
-        [0xc1, b'c', b'k', ..] => "; this looks like a whole entry of the native layout",
-        [b'{' | b'[' | b'"', ..] => "; this looks like JSON",
-        [0xff, 0xff, 0xff, 0xff, ..] => "; this looks like Arrow IPC",
-        _ => "",
-    };
-    Error::new(ErrorCode::E021, format!("MessagePack: {problem}, at byte {offset} of {}{hint}", bytes.len()))
 }
 
 /// What serde says, without the values that it quotes.
@@ -99,28 +90,6 @@ fn reason(error: &rmp_serde::decode::Error) -> String {
         Decode::DepthLimitExceeded => "nested too deeply".to_owned(),
         _ => "an end before the value was complete".to_owned(),
     }
-}
-
-/// Keeps of one of serde's sentences what comes from the type, and leaves out what comes from the data.
-fn without_values(text: &str) -> String {
-    if text.starts_with("missing field `") || text.starts_with("duplicate field `") {
-        return text.to_owned();
-    }
-    // "invalid type: string \"..\", expected a number": what is expected comes last, whatever the string holds.
-    let expected = text.rfind(", expected ").map_or("", |at| &text[at..]);
-    for kind in ["invalid type", "invalid value"] {
-        if let Some(found) = text.strip_prefix(kind).and_then(|rest| rest.strip_prefix(": ")) {
-            let found = found.split(['`', '"', ',']).next().unwrap_or_default().trim_end();
-            let named = KINDS.contains(&found);
-            return format!("{kind}: {}{expected}", if named { found } else { "something else" });
-        }
-    }
-    for kind in ["invalid length", "unknown variant", "unknown field"] {
-        if text.starts_with(kind) {
-            return format!("{kind}{expected}");
-        }
-    }
-    "a value that the type refuses".to_owned()
 }
 
 /// What a value with this first byte is, in serde's words.
@@ -138,23 +107,16 @@ fn kind(marker: u8) -> &'static str {
     }
 }
 
-/// How serde names what it found.
-const KINDS: &[&str] = &[
-    "boolean",
-    "integer",
-    "floating point",
-    "character",
-    "string",
-    "byte array",
-    "unit value",
-    "Option value",
-    "newtype struct",
-    "sequence",
-    "map",
-    "enum",
-    "unit variant",
-    "newtype variant",
-    "tuple variant",
-    "struct variant",
-    "null",
-];
+const RULES: Rules = Rules {
+    format: "MessagePack",
+    depth: walk::MAX_DEPTH,
+    too_deep: "arrays and maps nest deeper than 100",
+    // An empty array.
+    unit_struct: 1,
+    human_readable: true,
+    nil: true,
+    finite: false,
+    narrows: true,
+    lengths: false,
+    longest: u32::MAX as u64,
+};

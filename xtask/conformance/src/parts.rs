@@ -4,17 +4,20 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use cachekit_core::{
     AttemptTimeout, CircuitBreaker, ConcurrencyLimit, Deadline, RateLimit, ResiliencePolicy, Result, Retry,
 };
-use cachekit_serde::MessagePack;
+use cachekit_serde::{Arrow, Json, MessagePack, Postcard};
 use cachekit_testkit::conformance::PartReport;
 use cachekit_testkit::conformance::key_provider::{self, KeyProviderFixture};
 use cachekit_testkit::conformance::policy::{self, PolicyFixture};
 use cachekit_testkit::conformance::serializer::{self, SerializerFixture};
 use cachekit_testkit::fakes::{FakeKeyProvider, FakePolicy};
+use postcard_schema::Schema;
 use serde::{Deserialize, Serialize};
 
 use crate::flags::Suite;
@@ -58,6 +61,9 @@ macro_rules! part {
 /// Every part, in the order of the report.
 pub(crate) const ALL: &[Part] = &[
     part!(serializer "messagepack" orders(MessagePack).with_unholdable(ambiguous(), Some("$.maybe")).with_bomb(vec![0x91; 100_000])),
+    part!(serializer "json" orders(Json).with_unholdable(ambiguous(), Some("$.maybe")).with_bomb(vec![b'['; 100_000])),
+    part!(serializer "postcard" orders(Postcard).with_unholdable(crowded(), Some("$.crowd")).with_bomb(vec![1; 100_000])),
+    part!(serializer "arrow" batches()),
     part!(key_provider "fake" rotating(FakeKeyProvider::new())),
     part!(policy "fake" PolicyFixture::new(FakePolicy::new).with_setting("fake")),
     part!(policy "breaker" made(|| CircuitBreaker::builder().with_in_a_row(3).build()).with_setting("breaker(")),
@@ -100,6 +106,24 @@ fn ambiguous() -> Order {
     Order { maybe: Some(None), ..Order::default() }
 }
 
+/// What formats that write nothing for `()` have no place for.
+fn crowded() -> Order {
+    Order { crowd: vec![(); 3], ..Order::default() }
+}
+
+/// Record batches, for the one format that holds nothing else.
+fn batches() -> SerializerFixture<Arrow, Vec<RecordBatch>> {
+    let batch = |notes: Vec<Option<&str>>| {
+        let ids = Arc::new((0..).take(notes.len()).collect::<Int64Array>()) as ArrayRef;
+        let columns = [("id", ids, false), ("note", Arc::new(StringArray::from(notes)) as ArrayRef, true)];
+        RecordBatch::try_from_iter_with_nullable(columns).expect("columns of one length")
+    };
+    let secret = "a-password-that-stands-in-the-value";
+    SerializerFixture::new(Arrow, vec![vec![], vec![batch(vec![None, Some("ä")]), batch(vec![])]])
+        .with_unholdable(vec![batch(vec![]), batch(vec![]).project(&[0]).expect("a column")], Some("$[1]"))
+        .with_secret(vec![batch(vec![Some(secret)])], secret)
+}
+
 /// Values of a type with what formats trip over, for any serializer.
 fn orders<S: cachekit_core::Serializer<Order>>(serializer: S) -> SerializerFixture<S, Order> {
     let secret = "a-password-that-stands-in-the-value";
@@ -111,12 +135,13 @@ fn orders<S: cachekit_core::Serializer<Order>>(serializer: S) -> SerializerFixtu
         nested: vec![vec![], vec![i8::MIN, -1, 0, i8::MAX]],
         flags: (true, '\u{10ffff}'),
         maybe: Some(Some(7)),
+        crowd: vec![],
     };
     SerializerFixture::new(serializer, vec![Order::default(), full])
         .with_secret(Order { note: Some(secret.to_owned()), ..Order::default() }, secret)
 }
 
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize, Schema)]
 struct Order {
     id: u64,
     balance: i64,
@@ -125,4 +150,5 @@ struct Order {
     nested: Vec<Vec<i8>>,
     flags: (bool, char),
     maybe: Option<Option<u8>>,
+    crowd: Vec<()>,
 }

@@ -6,16 +6,38 @@ use std::fmt::{self, Write as _};
 use cachekit_core::{Error, ErrorCode};
 use serde::ser::{self, Serialize, Serializer};
 
-use super::walk::MAX_DEPTH;
+/// What a format asks of the values that it is given.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    /// The format's name, for messages.
+    pub(crate) format: &'static str,
+    /// How deep arrays, maps and the like may nest.
+    pub(crate) depth: usize,
+    pub(crate) too_deep: &'static str,
+    /// How many levels a unit struct takes.
+    pub(crate) unit_struct: usize,
+    /// Whether types take their form for people.
+    pub(crate) human_readable: bool,
+    /// Whether `Some` of nothing reads as `None`.
+    pub(crate) nil: bool,
+    /// Whether floats have to be finite.
+    pub(crate) finite: bool,
+    /// Whether wide integers are written as narrow ones where these are enough.
+    pub(crate) narrows: bool,
+    /// Whether lengths have to be known before the elements.
+    pub(crate) lengths: bool,
+    /// How many bytes or elements a length may count.
+    pub(crate) longest: u64,
+}
 
 /// A value that is watched while it is serialized, and all in it.
-pub(super) struct Guarded<'s, T: ?Sized> {
+pub(crate) struct Guarded<'s, T: ?Sized> {
     value: &'s T,
     state: &'s State,
 }
 
 impl<'s, T: ?Sized> Guarded<'s, T> {
-    pub(super) fn new(value: &'s T, state: &'s State) -> Self {
+    pub(crate) fn new(value: &'s T, state: &'s State) -> Self {
         Self { value, state }
     }
 }
@@ -27,8 +49,8 @@ impl<T: Serialize + ?Sized> Serialize for Guarded<'_, T> {
 }
 
 /// What is known while a value is serialized, and after it failed.
-#[derive(Default)]
-pub(super) struct State {
+pub(crate) struct State {
+    rules: &'static Rules,
     depth: Cell<usize>,
     steps: Cell<usize>,
     /// Whether what was last written is nil.
@@ -38,9 +60,8 @@ pub(super) struct State {
     path: RefCell<Vec<Step>>,
 }
 
-/// `Some`, newtypes, arrays and maps in each other. A multiple of the depth, for real types have a few of them per
-/// level.
-const MAX_STEPS: usize = 4 * MAX_DEPTH;
+/// `Some`, newtypes, arrays and maps in each other. More than the depth, for real types have a few of them per level.
+const MAX_STEPS: usize = 400;
 
 enum Step {
     Field(&'static str),
@@ -50,8 +71,19 @@ enum Step {
 }
 
 impl State {
+    pub(crate) fn new(rules: &'static Rules) -> Self {
+        Self {
+            rules,
+            depth: Cell::default(),
+            steps: Cell::default(),
+            nil: Cell::default(),
+            fault: Cell::default(),
+            path: RefCell::default(),
+        }
+    }
+
     /// The error of a value of `T` that `error` ended.
-    pub(super) fn explain<T>(&self, error: &rmp_serde::encode::Error) -> Error {
+    pub(crate) fn explain<T>(&self, error: &dyn fmt::Display) -> Error {
         let mut path = String::from("$");
         for step in self.path.borrow().iter().rev() {
             let _infallible = match step {
@@ -67,10 +99,14 @@ impl State {
             .get()
             .or_else(|| SERDE_SAYS.iter().find(|known| said.starts_with(**known)).copied())
             .unwrap_or("the type refuses the value");
-        Error::new(ErrorCode::E020, format!("MessagePack: {path} of {}: {problem}", std::any::type_name::<T>()))
+        Error::new(
+            ErrorCode::E020,
+            format!("{}: {path} of {}: {problem}", self.rules.format, std::any::type_name::<T>()),
+        )
     }
 
-    fn refuse<E: ser::Error>(&self, problem: &'static str) -> E {
+    /// The error of a value that cannot be written, and why.
+    pub(crate) fn refuse<E: ser::Error>(&self, problem: &'static str) -> E {
         self.fault.set(Some(problem));
         E::custom(problem)
     }
@@ -79,8 +115,8 @@ impl State {
     fn enter<E: ser::Error>(&self, levels: usize) -> Result<(), E> {
         self.depth.set(self.depth.get() + levels);
         self.steps.set(self.steps.get() + 1);
-        if self.depth.get() > MAX_DEPTH {
-            return Err(self.refuse("arrays and maps nest deeper than 100"));
+        if self.depth.get() > self.rules.depth {
+            return Err(self.refuse(self.rules.too_deep));
         }
         if self.steps.get() > MAX_STEPS {
             return Err(self.refuse("values nest in more than 400 steps"));
@@ -105,6 +141,7 @@ impl State {
 const SERDE_SAYS: &[&str] = &[
     "already mutably borrowed",
     "can only flatten structs and maps",
+    "key must be a string",
     "cannot serialize tagged newtype variant",
     "lock poison error",
     "path contains invalid UTF-8 characters",
@@ -122,6 +159,14 @@ impl<'s, S: Serializer> Guard<'s, S> {
         write(self.inner)
     }
 
+    fn check_float(&self, finite: bool) -> Result<(), S::Error> {
+        if self.state.rules.finite && !finite {
+            Err(self.state.refuse("NaN and infinities have no form"))
+        } else {
+            Ok(())
+        }
+    }
+
     fn compound<C>(
         self,
         levels: usize,
@@ -131,13 +176,15 @@ impl<'s, S: Serializer> Guard<'s, S> {
         let state = self.state;
         state.enter(levels)?;
         check_length(state, expected.unwrap_or(0))?;
+        if state.rules.lengths && expected.is_none() {
+            return Err(state.refuse("the type does not say beforehand how many elements it writes"));
+        }
         Ok(Compound { inner: open(self.inner)?, state, levels, expected, seen: 0 })
     }
 }
 
-/// Lengths have 32 bits.
 fn check_length<E: ser::Error>(state: &State, length: usize) -> Result<(), E> {
-    if u32::try_from(length).is_err() { Err(state.refuse("longer than 4 GiB")) } else { Ok(()) }
+    if length as u64 > state.rules.longest { Err(state.refuse("longer than 4 GiB")) } else { Ok(()) }
 }
 
 macro_rules! scalars {
@@ -160,17 +207,29 @@ impl<'s, S: Serializer> Serializer for Guard<'s, S> {
     type SerializeStructVariant = Compound<'s, S::SerializeStructVariant>;
 
     fn is_human_readable(&self) -> bool {
-        true
+        self.state.rules.human_readable
     }
 
     scalars! {
-        serialize_bool(bool) serialize_char(char) serialize_f32(f32) serialize_f64(f64)
+        serialize_bool(bool) serialize_char(char)
         serialize_i8(i8) serialize_i16(i16) serialize_i32(i32) serialize_i64(i64)
         serialize_u8(u8) serialize_u16(u16) serialize_u32(u32) serialize_u64(u64)
     }
 
+    fn serialize_f32(self, value: f32) -> Result<S::Ok, S::Error> {
+        self.check_float(value.is_finite())?;
+        self.scalar(|inner| inner.serialize_f32(value))
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<S::Ok, S::Error> {
+        self.check_float(value.is_finite())?;
+        self.scalar(|inner| inner.serialize_f64(value))
+    }
+
     fn serialize_i128(self, value: i128) -> Result<S::Ok, S::Error> {
+        let narrows = self.state.rules.narrows;
         self.scalar(|inner| match (u64::try_from(value), i64::try_from(value)) {
+            _ if !narrows => inner.serialize_i128(value),
             (Ok(small), _) => inner.serialize_u64(small),
             (_, Ok(small)) => inner.serialize_i64(small),
             _ => inner.serialize_i128(value),
@@ -178,9 +237,10 @@ impl<'s, S: Serializer> Serializer for Guard<'s, S> {
     }
 
     fn serialize_u128(self, value: u128) -> Result<S::Ok, S::Error> {
+        let narrows = self.state.rules.narrows;
         self.scalar(|inner| match u64::try_from(value) {
-            Ok(small) => inner.serialize_u64(small),
-            Err(_) => inner.serialize_u128(value),
+            Ok(small) if narrows => inner.serialize_u64(small),
+            _ => inner.serialize_u128(value),
         })
     }
 
@@ -204,7 +264,7 @@ impl<'s, S: Serializer> Serializer for Guard<'s, S> {
         state.enter(0)?;
         let ok = self.inner.serialize_some(&Guarded { value, state })?;
         state.leave(0);
-        if state.nil.get() {
+        if state.rules.nil && state.nil.get() {
             return Err(state.refuse("`Some` of something that is written as nil would come back as `None`"));
         }
         Ok(ok)
@@ -216,11 +276,12 @@ impl<'s, S: Serializer> Serializer for Guard<'s, S> {
     }
 
     fn serialize_unit_struct(self, name: &'static str) -> Result<S::Ok, S::Error> {
-        // An empty array, so a level of its own.
         let state = self.state;
-        state.enter(1)?;
-        let ok = self.scalar(|inner| inner.serialize_unit_struct(name))?;
-        state.leave(1);
+        let levels = state.rules.unit_struct;
+        state.enter(levels)?;
+        let ok = self.inner.serialize_unit_struct(name)?;
+        state.leave(levels);
+        state.nil.set(levels == 0);
         Ok(ok)
     }
 
@@ -381,6 +442,10 @@ macro_rules! structs {
                 let state = self.state;
                 self.seen += 1;
                 state.at(|| Step::Field(name), self.inner.serialize_field(name, &Guarded { value, state }))
+            }
+
+            fn skip_field(&mut self, name: &'static str) -> Result<(), C::Error> {
+                self.state.at(|| Step::Field(name), self.inner.skip_field(name))
             }
 
             fn end(self) -> Result<C::Ok, C::Error> {
