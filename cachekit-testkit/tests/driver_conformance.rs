@@ -10,11 +10,12 @@ use cachekit_core::{
 use cachekit_testkit::conformance::{Fixture, Illness, MemoryFixture, Profile, Time};
 use cachekit_testkit::faults::{Faults, Rule};
 
-/// All policies but a breaker, which would still refuse calls when the store is well again.
+/// All policies but a breaker, which would still refuse calls when the store is well again. The deadline leaves time for
+/// both attempts, so that what a caller sees of a silent store is the store's own code.
 fn driven(backend: impl Backend) -> Arc<dyn Backend> {
     let (soon, valid) = (Duration::from_millis(500), "valid settings");
     let resilience = Resilience::none()
-        .with(Deadline::new(soon).expect(valid))
+        .with(Deadline::new(soon * 4).expect(valid))
         .with(ConcurrencyLimit::builder(32).with_queue(128).build().expect(valid))
         .with(Retry::builder().with_attempts(2).with_first_wait(soon / 100).build().expect(valid))
         .with(AttemptTimeout::new(soon / 2).expect(valid));
