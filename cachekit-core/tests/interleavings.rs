@@ -25,11 +25,15 @@ use cachekit_core::{
 use common::Text;
 use common::by_hand::give_up_after;
 use shuttle::future::{block_on, yield_now};
-use shuttle::thread;
+use shuttle::scheduler::{PctScheduler, RandomScheduler};
+use shuttle::{Config, Runner, thread};
 
 fn explore(model: impl Fn() + Send + Sync + Clone + 'static) {
-    shuttle::check_random(model.clone(), 2_000);
-    shuttle::check_pct(model, 1_000, 3);
+    // The futures of unoptimized builds need more than the stacks that shuttle gives its threads.
+    let mut config = Config::new();
+    config.stack_size = 1 << 20;
+    Runner::new(RandomScheduler::new(2_000), config.clone()).run(model.clone());
+    Runner::new(PctScheduler::new(3, 1_000), config).run(model);
 }
 
 /// The truth that the cache holds copies of. Versions only grow.
