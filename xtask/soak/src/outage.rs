@@ -61,7 +61,7 @@ async fn play(case: &str, trouble: &Trouble, callers: usize, verdicts: &mut Verd
     let stalled = load.take();
     // Calls that were under way when it opened are of the time before.
     tokio::time::sleep(DEADLINE + GRACE).await;
-    let (_, sent_before) = (load.take(), counted.total_calls());
+    let (ending, sent_before) = (load.take(), counted.total_calls());
     tokio::time::sleep(Duration::from_secs(10)).await;
     let sent = counted.total_calls() - sent_before;
     let bypassed = load.take();
@@ -70,14 +70,14 @@ async fn play(case: &str, trouble: &Trouble, callers: usize, verdicts: &mut Verd
     let closed = until(Duration::from_secs(120), || cache.status().conditions.contains(&"closed")).await;
     let closed_after = since(ill_since);
     tokio::time::sleep(Duration::from_secs(3)).await;
-    load.take();
+    let probed = load.take();
     tokio::time::sleep(Duration::from_secs(5)).await;
     let recovered = load.take();
     let pending = cache.status().pending_repairs;
     load.stop().await;
     cache.close(Duration::from_secs(5)).await;
 
-    let all = [&well, &stalled, &bypassed, &recovered];
+    let all = [&well, &stalled, &ending, &bypassed, &probed, &recovered];
     let errors: u64 = all.iter().map(|seen| seen.errors).sum();
     let wrong: u64 = all.iter().map(|seen| seen.wrong).sum();
     let calls: u64 = all.iter().map(|seen| seen.calls).sum();
