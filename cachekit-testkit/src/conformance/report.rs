@@ -115,13 +115,6 @@ impl Report {
         self.findings().filter(|finding| finding.status.as_str() == status).count()
     }
 
-    /// Takes the backends of another report of the same suite, profile and seed into this one.
-    #[must_use]
-    pub fn and(mut self, other: Report) -> Self {
-        self.backends.extend(other.backends);
-        self
-    }
-
     /// The report as JSON: `version`, `suite`, `profile`, `seed`, `backends` with their `name`, `abilities` and `rules` (`id`,
     /// `level`, `status`, `reason`, `ms`), `errors` (none: this suite provokes no codes for their own sake) and `summary`.
     #[must_use]
