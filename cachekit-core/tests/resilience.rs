@@ -668,3 +668,28 @@ async fn settings_that_cannot_be_are_named() {
     assert!(too_late.to_string().contains("less than the `ttl`, 300s"), "{too_late}");
     place.namespace().ttl(Ttl::Never).refresh_after(HOUR).open().unwrap();
 }
+
+/// A seed makes a whole cache repeatable, the waits of its policies included, whichever clock it goes by.
+#[test]
+fn policies_take_their_chance_from_the_randomness_of_their_cache() {
+    #[derive(Debug)]
+    struct Counted(Arc<AtomicU64>);
+    impl cachekit_core::Entropy for Counted {
+        fn next(&self) -> u64 {
+            self.0.fetch_add(1, Ordering::SeqCst)
+        }
+    }
+    for clock in [None, Some(ManualClock::new())] {
+        let asked = Arc::<AtomicU64>::default();
+        let builder = Cache::<Text>::builder()
+            .backend(MemoryBackend::new())
+            .resilience(Resilience::production())
+            .entropy(Counted(Arc::clone(&asked)));
+        let builder = match clock {
+            Some(clock) => builder.clock(clock),
+            None => builder,
+        };
+        builder.build().unwrap();
+        assert_eq!(asked.load(Ordering::SeqCst), 1, "the seed of what the policies draw");
+    }
+}

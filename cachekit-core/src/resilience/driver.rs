@@ -39,8 +39,7 @@ use crate::{
 /// # Errors
 /// Those of the backend, and those of the policies: E030 for a call that the breaker refused, E031 and E032 for one that
 /// was shed, E033 for one whose time was up, and E064, or what the backend [has instead](Backend::code_of), for an attempt
-/// whose was. An error of a limit has the last
-/// attempt's as its [source](std::error::Error::source), if there was one.
+/// whose was. An error of a limit has the last attempt's as its [source](std::error::Error::source), if there was one.
 ///
 /// # Cancellation
 /// A future may be dropped at any await: permits, probes, slots and tickets are given back, and the attempt is reported
@@ -75,9 +74,18 @@ impl ResilientBackend {
     /// Runs `resilience` around `backend`, with the system's clock and randomness.
     #[must_use]
     pub fn new(backend: Arc<dyn Backend>, resilience: Resilience) -> Self {
-        let clock = SystemClock::new();
+        Self::on_system_clock(backend, resilience, SystemClock::new(), &SystemEntropy)
+    }
+
+    /// As [`with_parts`](Self::with_parts), for the system's clock, which is then asked by name.
+    pub(crate) fn on_system_clock(
+        backend: Arc<dyn Backend>,
+        resilience: Resilience,
+        clock: SystemClock,
+        entropy: &dyn Entropy,
+    ) -> Self {
         let system_clock = Some(clock.clone());
-        Self::of(Driver { system_clock, ..Driver::new(backend, resilience, Arc::new(clock), &SystemEntropy) })
+        Self::of(Driver { system_clock, ..Driver::new(backend, resilience, Arc::new(clock), entropy) })
     }
 
     /// As [`new`](Self::new), with `clock` for the time and `entropy` for the seeds of what is random.

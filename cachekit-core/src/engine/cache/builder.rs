@@ -142,7 +142,7 @@ impl<F> CacheBuilder<F> {
         let resilience = self.resilience.unwrap_or_else(Resilience::production);
         let driver = self.backend.map(|backend| {
             Arc::new(match &system_clock {
-                Some(_) => ResilientBackend::new(backend, resilience),
+                Some(clock) => ResilientBackend::on_system_clock(backend, resilience, clock.clone(), &*entropy),
                 None => ResilientBackend::with_parts(backend, resilience, Arc::clone(&clock), &*entropy),
             })
         });
