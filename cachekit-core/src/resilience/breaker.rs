@@ -188,6 +188,11 @@ impl CircuitBreaker {
         });
     }
 
+    /// Whether it matters how long a success took.
+    pub(super) fn counts_slow_calls(&self) -> bool {
+        self.shared.settings.slow.is_some()
+    }
+
     fn force(&self, to: impl FnOnce(BreakerState) -> BreakerState) {
         let mut ledger = self.shared.trouble.lock();
         let from = self.shared.standing().state;

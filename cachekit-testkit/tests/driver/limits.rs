@@ -4,7 +4,10 @@ use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cachekit_core::{Backend, Error, ErrorCode, ManualClock, Resilience, ResilientBackend};
+use cachekit_core::{
+    Backend, CircuitBreaker, Entry, Error, ErrorCode, Key, ManualClock, Resilience, ResilientBackend, Result,
+    SetOptions,
+};
 use cachekit_testkit::fakes::FakePolicy;
 use cachekit_testkit::faults::{Faults, Rule};
 use tokio::time::Instant;
@@ -203,4 +206,42 @@ async fn ten_thousand_calls_with_stalls_everywhere_never_outlast_their_limit() {
         diary.read();
     }
     assert_eq!((turnstile.state(), slow.outstanding(), slow.unexpected()), ((false, 0), 0, 0));
+}
+
+/// A call that is answered in one step of its future is no quick one if that step was long.
+#[tokio::test]
+async fn a_backend_that_holds_up_its_thread_is_slow() {
+    let clock = ManualClock::new();
+    let breaker = CircuitBreaker::builder().with_slow_calls(SECOND, 50).build().unwrap();
+    let (backend, stack) = (Arc::new(Blocks(clock.clone())), Resilience::none().with(breaker.clone()));
+    let backend = ResilientBackend::with_parts(backend, stack, Arc::new(clock), &Always(7));
+    for _ in 0..20 {
+        assert_eq!(backend.get(&key("a")).await.unwrap(), None);
+    }
+    assert_eq!(breaker.opened(), 1);
+    assert_eq!(backend.get(&key("a")).await.unwrap_err().code(), ErrorCode::E030);
+}
+
+/// Takes a second for an answer, and its caller's thread with it.
+#[derive(Debug)]
+struct Blocks(ManualClock);
+
+#[async_trait::async_trait]
+impl Backend for Blocks {
+    fn name(&self) -> &str {
+        "blocks"
+    }
+
+    async fn get(&self, _: &Key) -> Result<Option<Entry>> {
+        self.0.advance(SECOND);
+        Ok(None)
+    }
+
+    async fn set(&self, _: &Key, _: bytes::Bytes, _: &SetOptions) -> Result<()> {
+        Ok(())
+    }
+
+    async fn delete(&self, _: &Key) -> Result<()> {
+        Ok(())
+    }
 }

@@ -25,6 +25,25 @@ pub(super) enum Known {
     Other(Arc<dyn ResiliencePolicy>),
 }
 
+/// An [`Admission`] that names no end: two whole words, which are stored and read without waiting.
+#[derive(Clone, Copy)]
+pub(super) struct Pass {
+    generation: u64,
+    mark: u64,
+}
+
+impl Pass {
+    /// Stands for the admission of a policy that was not asked.
+    pub(super) const UNASKED: Self = Self { generation: 0, mark: 0 };
+}
+
+impl From<Pass> for Admission {
+    #[inline]
+    fn from(Pass { generation, mark }: Pass) -> Self {
+        Self::new(generation, mark)
+    }
+}
+
 impl Known {
     pub(super) fn new(policy: Arc<dyn ResiliencePolicy>) -> Self {
         let any: &dyn Any = &*policy;
@@ -85,24 +104,28 @@ impl Known {
         !matches!(self, Self::Deadline(_) | Self::AttemptTimeout(_) | Self::RateLimit(_))
     }
 
-    /// Asks it. If the call may go, `hold` is given the admission; else the verdict is for the driver to obey.
+    /// Whether it matters to it how long a success took.
+    pub(super) fn minds_time(&self) -> bool {
+        match self {
+            Self::CircuitBreaker(breaker) => breaker.counts_slow_calls(),
+            Self::Other(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Asks it about a call that just begins, and breaks off unless the call may go at once and is given no time to be over.
     #[inline(always)]
-    pub(super) fn admit(
-        &self,
-        call: &Call,
-        now: Moment,
-        chance: &Chance,
-        hold: impl FnMut(Admission),
-    ) -> ControlFlow<Verdict> {
+    pub(super) fn let_pass(&self, call: &Call, chance: &Chance) -> ControlFlow<Verdict, Pass> {
+        let now = call.began;
         // Chance is drawn for those only who take some.
         match self {
-            Self::Deadline(policy) => go(policy.admit(call, now, 0), hold),
-            Self::ConcurrencyLimit(policy) => go(policy.admit(call, now, 0), hold),
-            Self::Retry(policy) => go(policy.admit(call, now, 0), hold),
-            Self::CircuitBreaker(policy) => go(policy.admit(call, now, 0), hold),
-            Self::AttemptTimeout(policy) => go(policy.admit(call, now, 0), hold),
-            Self::RateLimit(policy) => go(policy.admit(call, now, 0), hold),
-            Self::Other(policy) => go(policy.admit(call, now, chance.next()), hold),
+            Self::Deadline(policy) => pass(policy.admit(call, now, 0)),
+            Self::ConcurrencyLimit(policy) => pass(policy.admit(call, now, 0)),
+            Self::Retry(policy) => pass(policy.admit(call, now, 0)),
+            Self::CircuitBreaker(policy) => pass(policy.admit(call, now, 0)),
+            Self::AttemptTimeout(policy) => pass(policy.admit(call, now, 0)),
+            Self::RateLimit(policy) => pass(policy.admit(call, now, 0)),
+            Self::Other(policy) => pass(policy.admit(call, now, chance.next())),
         }
     }
 
@@ -130,15 +153,12 @@ impl Known {
     }
 }
 
-/// Handed over in each arm: what is common to all goes through memory, in pieces, and the processor waits until it is
+/// Taken apart in each arm: what is common to all goes through memory, in pieces, and the processor waits until it is
 /// whole again.
 #[inline(always)]
-fn go(verdict: Verdict, mut hold: impl FnMut(Admission)) -> ControlFlow<Verdict> {
+fn pass(verdict: Verdict) -> ControlFlow<Verdict, Pass> {
     match verdict {
-        Verdict::Go(admission) => {
-            hold(admission);
-            ControlFlow::Continue(())
-        }
+        Verdict::Go(Admission { generation, mark, ends: None }) => ControlFlow::Continue(Pass { generation, mark }),
         verdict => ControlFlow::Break(verdict),
     }
 }

@@ -85,8 +85,10 @@ impl<'a> Passage<'a> {
     fn descend(&mut self) -> ControlFlow<Verdict> {
         let (driver, now) = (self.driver, self.driver.now());
         while let Some(layer) = driver.layers.get(self.held.len()) {
-            let call = self.call.clone();
-            layer.policy.admit(&call, now, &driver.chance, |admission| self.hold(admission, now))?;
+            match layer.policy.any().admit(&self.call, now, driver.chance.next()) {
+                Verdict::Go(admission) => self.hold(admission, now),
+                verdict => return ControlFlow::Break(verdict),
+            }
         }
         ControlFlow::Continue(())
     }

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use smallvec::SmallVec;
 
 use super::Driver;
-use super::known::Known;
+use super::known::{Known, Pass};
 use super::layer::{Layer, wake};
 use super::passage::{Detour, Passage, Step};
 use crate::{Admission, Call, Next, Operation, Outcome, Result, Verdict};
@@ -18,13 +18,13 @@ use crate::{Admission, Call, Next, Operation, Outcome, Result, Verdict};
 ///
 /// It lies on the stack, for it begins and ends within one step of the caller's future, and has room for as many
 /// admissions as a list of policies commonly needs. Policies that let every call go when it begins are not asked, and
-/// those that learn nothing from a success are not told. What goes otherwise takes what is held so far and makes a
-/// [`Detour`].
+/// those that learn nothing from a success are not told. What goes otherwise, or has to be over at a time that a foreign
+/// policy names, takes what is held so far and makes a [`Detour`].
 pub(super) struct Straight<'a, 'r> {
     driver: &'a Driver,
     call: Call,
     /// The admissions of those that were asked.
-    held: &'r mut [Option<Admission>; MOST],
+    held: &'r mut [Pass; MOST],
     /// How many policies hold the call, asked or not.
     count: usize,
 }
@@ -34,6 +34,8 @@ pub(super) struct Stops {
     asked: SmallVec<[usize; MOST]>,
     told: SmallVec<[usize; MOST]>,
     is_short: bool,
+    /// Whether one of those that are told wants to know how long a success took.
+    are_timed: bool,
     /// Whether a policy may have calls queue that does not say itself when somebody waits.
     pub(super) may_queue: bool,
 }
@@ -47,6 +49,7 @@ impl Stops {
             asked: those(Known::may_hold_up),
             told: those(Known::learns_from_success),
             is_short: layers.len() <= MOST,
+            are_timed: layers.iter().any(|layer| layer.policy.minds_time()),
             may_queue: layers.iter().any(|layer| layer.policy.may_queue()),
         }
     }
@@ -66,7 +69,7 @@ impl<'a> Straight<'a, '_> {
         A: Future<Output = Result<R>> + Unpin,
     {
         let call = Call { within, ..Call::new(operation, driver.now()) };
-        let mut way = Straight { driver, call, held: &mut [const { None }; MOST], count: 0 };
+        let mut way = Straight { driver, call, held: &mut [Pass::UNASKED; MOST], count: 0 };
         if !driver.stops.is_short {
             return Err(way.detour(Step::Ask));
         }
@@ -94,7 +97,7 @@ impl<'a> Straight<'a, '_> {
         for &at in &driver.stops.asked {
             *count = at;
             let policy = &driver.layers[at].policy;
-            policy.admit(call, call.began, &driver.chance, |admission| held[at % MOST] = Some(admission))?;
+            held[at % MOST] = policy.let_pass(call, &driver.chance)?;
         }
         *count = driver.layers.len();
         ControlFlow::Continue(())
@@ -104,11 +107,12 @@ impl<'a> Straight<'a, '_> {
     #[inline(always)]
     fn ascend(&mut self) -> Next {
         let Self { driver, call, held, count } = self;
-        let now = driver.now();
+        // The call was answered in one step: the time is asked for once more only if somebody minds that step's length.
+        let now = if driver.stops.are_timed { driver.now() } else { call.began };
         let took = now.since(call.began);
         for &at in driver.stops.told.iter().rev() {
             *count = at;
-            let admission = held[at % MOST].unwrap_or(UNASKED);
+            let admission = held[at % MOST].into();
             let next = driver.layers[at].finish(call, admission, Outcome::Success(took), now, &driver.chance);
             if next != Next::Done {
                 return next;
@@ -129,9 +133,11 @@ impl<'a> Straight<'a, '_> {
 
     /// The same call, on a way that may be long.
     fn passage(&mut self) -> Passage<'a> {
-        let held = self.held.iter().take(std::mem::take(&mut self.count)).enumerate();
-        let made_up = |at: usize| self.driver.layers[at].policy.unasked(&self.call);
-        Passage::new(self.driver, self.call.clone(), held.map(|(at, held)| held.unwrap_or_else(|| made_up(at))))
+        let layers = &self.driver.layers[..std::mem::take(&mut self.count)];
+        let admissions = layers.iter().zip(self.held.iter()).map(|(layer, held)| {
+            if layer.policy.may_hold_up() { Admission::from(*held) } else { layer.policy.unasked(&self.call) }
+        });
+        Passage::new(self.driver, self.call.clone(), admissions)
     }
 }
 
@@ -147,4 +153,3 @@ impl Drop for Straight<'_, '_> {
 
 /// More policies than there are of ours.
 const MOST: usize = 8;
-const UNASKED: Admission = Admission::new(0, 0);
