@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use cachekit_core::{Applied, EntryContext, Error, ErrorCode, Result, Transform, TransformKind};
+use smallvec::SmallVec;
 use zeroize::Zeroize;
 
 use crate::cipher::{NONCE, TAG};
@@ -38,13 +39,6 @@ impl Encryption {
         Self { keys }
     }
 
-    /// Whether the key with this fingerprint is in the ring. An entry that names another one may have been sealed with a
-    /// newer key than this process has heard of.
-    #[must_use]
-    pub fn knows(&self, fingerprint: &[u8; 16]) -> bool {
-        self.keys.ring().find(fingerprint).is_some()
-    }
-
     /// How many bytes an entry gets longer by, the fingerprint in its header apart.
     pub const OVERHEAD: usize = TAG + TRAILER;
 }
@@ -58,9 +52,15 @@ impl Transform for Encryption {
         Some(self.keys.ring().current().fingerprint)
     }
 
+    /// Whether the key with this fingerprint is in the ring.
+    fn knows(&self, fingerprint: &[u8; 16]) -> bool {
+        self.keys.ring().find(fingerprint).is_some()
+    }
+
     fn apply(&self, context: &EntryContext<'_>, bytes: &mut Vec<u8>) -> Result<Applied> {
         // Keys may have rotated since the header was made: the one that it names seals, not the one that is current now.
-        let master = context.fingerprint.and_then(|named| self.keys.ring().find(&named)).ok_or_else(|| {
+        let ring = self.keys.ring();
+        let master = context.fingerprint.and_then(|named| ring.find(&named)).ok_or_else(|| {
             Error::new(ErrorCode::E020, "encryption: expected the header to name a key of the ring, it does not")
         })?;
         let session = master.sealing(context.tenant)?;
@@ -91,7 +91,8 @@ impl Transform for Encryption {
 impl Encryption {
     fn open(&self, context: &EntryContext<'_>, bytes: &mut Vec<u8>) -> Result<()> {
         let named = context.fingerprint.ok_or_else(|| refused("an entry that names its key", "one that names none"))?;
-        let Some(master) = self.keys.ring().find(&named) else {
+        let ring = self.keys.ring();
+        let Some(master) = ring.find(&named) else {
             let got = format_args!("one sealed with key {:032x}, which is not among them", u128::from_be_bytes(named));
             return Err(refused("an entry sealed with a key of the ring", got));
         };
@@ -146,10 +147,10 @@ impl Trailer {
 
 /// Everything that the tag covers beside the text: two different contexts never give the same bytes, for each part is
 /// preceded by its length or has a fixed one. The tenant is in the key, too.
-fn bound(context: &EntryContext<'_>) -> Vec<u8> {
+fn bound(context: &EntryContext<'_>) -> Bound {
     let key = context.key.as_str().as_bytes();
     let tenant = context.tenant.map(str::as_bytes);
-    let mut bound = Vec::with_capacity(64 + key.len() + tenant.map_or(0, <[u8]>::len) + context.header.len());
+    let mut bound = Bound::new();
     bound.push(SUITE);
     bound.push(u8::from(tenant.is_some()));
     bound.push(context.format.id);
@@ -160,6 +161,9 @@ fn bound(context: &EntryContext<'_>) -> Vec<u8> {
     }
     bound
 }
+
+/// On the stack for all keys and tenants that there can be, and for headers of up to 120 bytes.
+type Bound = SmallVec<[u8; 512]>;
 
 fn refused(expected: impl fmt::Display, got: impl fmt::Display) -> Error {
     Error::invalid(ErrorCode::E003, "encrypted entry", expected, got)

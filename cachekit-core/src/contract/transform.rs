@@ -15,6 +15,8 @@ use crate::{Format, Key, Result};
 /// 2. `reverse` treats its input as hostile: no panic, no abort, nothing allocated beyond the bound that it was built
 ///    with. When it refuses, it leaves nothing of the plain bytes behind in `bytes`.
 /// 3. Both are synchronous and do no I/O: keys are a snapshot that is refreshed elsewhere.
+/// 4. It [knows](Self::knows) the [fingerprint](Self::fingerprint) that it names at that moment. An entry that names
+///    one which it does not know, it refuses to reverse.
 ///
 /// # Errors
 /// `apply`: E006, E020. `reverse`: E003 for what does not authenticate, E021 for what is damaged.
@@ -25,6 +27,16 @@ pub trait Transform: fmt::Debug + Send + Sync + 'static {
     /// The fingerprint of the key that [`apply`](Self::apply) would use now, which then stands in the header.
     fn fingerprint(&self) -> Option<[u8; 16]> {
         None
+    }
+
+    /// Whether the key with this fingerprint is at hand. An entry that names another one may have been sealed with a newer
+    /// key than this process has heard of: it is a miss, and left in place, so that processes on either side of a rotation
+    /// do not evict each other's entries. See clause 4.
+    ///
+    /// Asked before [`reverse`](Self::reverse) wherever the header names a key. Who knows no fingerprints need not answer.
+    fn knows(&self, fingerprint: &[u8; 16]) -> bool {
+        let _ = fingerprint;
+        true
     }
 
     /// Changes `bytes` in place, or declines and leaves them as they are.

@@ -12,7 +12,7 @@ use std::time::Duration;
 pub use self::builder::CacheBuilder;
 use super::entropy::Entropy;
 use super::l1::L1;
-use super::namespace::NamespaceBuilder;
+use super::namespace::{Encryption, NamespaceBuilder};
 use super::outage::Outage;
 use super::repair::Repairs;
 use super::settings::Settings;
@@ -56,6 +56,8 @@ pub(crate) struct Engine {
     pub(crate) lag: Duration,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) defaults: Settings,
+    /// Which namespaces are encrypted, and with what.
+    pub(crate) encryption: Encryption,
     pub(crate) max_value: usize,
     pub(crate) outage: Outage,
     pub(crate) tasks: Tasks,

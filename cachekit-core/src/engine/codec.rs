@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::epoch::Epoch;
-use crate::entry::{Content, Header, Protection};
+use crate::entry::{Content, EntryView, Header, Protection};
 use crate::{
     Applied, Entry, EntryContext, Error, ErrorCode, Format, Key, Remaining, Result, Serializer, Transform,
     TransformKind, Ttl, UnixTime,
@@ -18,6 +18,8 @@ pub(crate) struct Codec<T> {
     serializer: Arc<dyn Serializer<T>>,
     /// In the order in which they are applied.
     transforms: Vec<Arc<dyn Transform>>,
+    /// Whether one of them encrypts.
+    seals: bool,
     /// The version that the user gave to the type.
     version: u32,
     max_value: usize,
@@ -76,6 +78,9 @@ pub(crate) enum Decoded<T> {
     /// Written by a later release of the program or of this crate. As good as nothing, but left in place, so that two
     /// releases that run side by side do not evict each other's entries.
     Newer,
+    /// Sealed with a key that is not at hand, perhaps a newer one. As good as nothing, and left in place likewise; but
+    /// with the wrong keys all entries are such, so it is an error that somebody should hear of.
+    Locked(Error),
 }
 
 impl<T: 'static> Codec<T> {
@@ -85,7 +90,13 @@ impl<T: 'static> Codec<T> {
         version: u32,
         max_value: usize,
     ) -> Self {
-        Self { serializer, transforms, version, max_value }
+        let seals = transforms.iter().any(|transform| transform.kind() == TransformKind::Encryption);
+        Self { serializer, transforms, seals, version, max_value }
+    }
+
+    /// Whether entries are encrypted.
+    pub(crate) fn seals(&self) -> bool {
+        self.seals
     }
 
     pub(crate) fn format(&self) -> Format {
@@ -212,24 +223,50 @@ impl<T: 'static> Codec<T> {
             fresh: remaining(header.fresh_until.or(header.expires)),
             kept: remaining(header.expires),
         };
+        if let Some(fingerprint) = fingerprint_of(header).filter(|fingerprint| !self.knows(fingerprint)) {
+            return Ok(Decoded::Locked(locked(fingerprint)));
+        }
         let fresh = header.is_fresh(now);
-        let value = if self.transforms.is_empty() {
-            if header.content == Content::Absent { None } else { Some(self.serializer.deserialize(view.payload)?) }
-        } else {
-            let mut payload = view.payload.to_vec();
-            let fingerprint = match header.protection {
-                Protection::Encrypted { fingerprint } => fingerprint,
-                Protection::Checksum => None,
-            };
-            let context = EntryContext::new(key, tenant, format, view.header_bytes).with_fingerprint(fingerprint);
-            for transform in self.transforms.iter().rev() {
-                if bears_mark(header, transform.kind()) {
-                    transform.reverse(&context, &mut payload)?;
-                }
-            }
-            if header.content == Content::Absent { None } else { Some(self.serializer.deserialize(&payload)?) }
-        };
+        let value = self.open(key, tenant, &view)?;
         Ok(if fresh { Decoded::Live(value, ages) } else { Decoded::Stale(value, ages) })
+    }
+
+    /// The value in an entry that was [decoded](Self::decode) or [encoded](Self::encode) here before: how long it lives
+    /// is known, and whether it is believed.
+    ///
+    /// E003 and E021 as for [`decode`](Self::decode), E003 also for a key that is not at hand any more.
+    pub(crate) fn reopen(&self, key: &Key, tenant: Option<&str>, entry: &[u8]) -> Result<Option<T>> {
+        self.open(key, tenant, &Header::decode(entry, key)?)
+    }
+
+    /// Whether the key is at hand that `entry` was sealed with, if it names one.
+    pub(crate) fn has_key_of(&self, key: &Key, entry: &[u8]) -> bool {
+        let view = Header::decode(entry, key);
+        view.is_ok_and(|view| fingerprint_of(&view.header).is_none_or(|fingerprint| self.knows(&fingerprint)))
+    }
+
+    /// The value in an entry, once everything is undone that was done to its payload.
+    fn open(&self, key: &Key, tenant: Option<&str>, view: &EntryView<'_>) -> Result<Option<T>> {
+        let header = &view.header;
+        if self.transforms.is_empty() {
+            let is_absent = header.content == Content::Absent;
+            return if is_absent { Ok(None) } else { self.serializer.deserialize(view.payload).map(Some) };
+        }
+        // The one copy that has to be: the entry may be shared, and what is sealed opens in place.
+        let mut payload = view.payload.to_vec();
+        let context =
+            EntryContext::new(key, tenant, self.format(), view.header_bytes).with_fingerprint(fingerprint_of(header));
+        for transform in self.transforms.iter().rev() {
+            if bears_mark(header, transform.kind()) {
+                transform.reverse(&context, &mut payload)?;
+            }
+        }
+        if header.content == Content::Absent { Ok(None) } else { self.serializer.deserialize(&payload).map(Some) }
+    }
+
+    fn knows(&self, fingerprint: &[u8; 16]) -> bool {
+        let mut sealing = self.transforms.iter().filter(|transform| transform.kind() == TransformKind::Encryption);
+        sealing.all(|transform| transform.knows(fingerprint))
     }
 
     fn apply(
@@ -250,10 +287,7 @@ impl<T: 'static> Codec<T> {
             }
         }
         let bytes = header.to_bytes();
-        let context = EntryContext::new(key, tenant, self.format(), &bytes).with_fingerprint(match header.protection {
-            Protection::Encrypted { fingerprint } => fingerprint,
-            Protection::Checksum => None,
-        });
+        let context = EntryContext::new(key, tenant, self.format(), &bytes).with_fingerprint(fingerprint_of(header));
         match (transform.apply(&context, payload)?, transform.kind()) {
             (Applied::Yes, _) => {}
             (Applied::Declined, TransformKind::Compression) => *header = before,
@@ -268,17 +302,17 @@ impl<T: 'static> Codec<T> {
     /// What must be encrypted is not accepted in the clear, and what is encrypted or compressed needs somebody who can
     /// undo it.
     fn check_protection(&self, header: &Header) -> Result<()> {
-        let has = |kind| self.transforms.iter().any(|transform| transform.kind() == kind);
         match header.protection {
-            Protection::Checksum if has(TransformKind::Encryption) => {
+            Protection::Checksum if self.seals => {
                 return Err(Error::new(ErrorCode::E005, "the stored entry is not encrypted, but the namespace is"));
             }
-            Protection::Encrypted { .. } if !has(TransformKind::Encryption) => {
+            Protection::Encrypted { .. } if !self.seals => {
                 return Err(Error::new(ErrorCode::E021, "the stored entry is encrypted, but the namespace is not"));
             }
             _ => {}
         }
-        if header.content == Content::Compressed && !has(TransformKind::Compression) {
+        let inflates = || self.transforms.iter().any(|transform| transform.kind() == TransformKind::Compression);
+        if header.content == Content::Compressed && !inflates() {
             return Err(Error::new(ErrorCode::E021, "the stored entry is compressed, but the namespace is not"));
         }
         Ok(())
@@ -300,6 +334,18 @@ fn bears_mark(header: &Header, kind: TransformKind) -> bool {
         TransformKind::Compression => header.content == Content::Compressed,
         TransformKind::Encryption => matches!(header.protection, Protection::Encrypted { .. }),
     }
+}
+
+fn fingerprint_of(header: &Header) -> Option<[u8; 16]> {
+    match header.protection {
+        Protection::Encrypted { fingerprint } => fingerprint,
+        Protection::Checksum => None,
+    }
+}
+
+fn locked(fingerprint: [u8; 16]) -> Error {
+    let got = format_args!("key {:032x}", u128::from_be_bytes(fingerprint));
+    Error::invalid(ErrorCode::E003, "encrypted entry", "one sealed with a key that is at hand", got)
 }
 
 /// What is set aside for a document before it is known.

@@ -1,4 +1,4 @@
-//! [`L1`]: values of this process, decoded, in one store with one budget of bytes.
+//! [`L1`]: values of this process, as their namespaces want them kept, in one store with one budget of bytes.
 
 use std::any::Any;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::Moment;
 /// What every entry is taken to weigh beyond its value: key, slot and the store's own bookkeeping.
 pub(crate) const OVERHEAD: u64 = 128;
 
-/// Values of all namespaces, decoded, in one store with one budget of bytes.
+/// Values of all namespaces in one store with one budget of bytes: decoded, or as they are stored where that is encrypted.
 ///
 /// It knows nothing of time beyond the end that each slot carries: whoever looks up compares. Values leave it outside
 /// its locks, because dropping one runs code of its type.
@@ -25,7 +25,7 @@ pub(crate) struct L1 {
 /// A value in L1.
 #[derive(Clone)]
 pub(crate) struct Slot {
-    /// The value, or nothing where it is known that there is none.
+    /// The value, or the entry that it is opened from; nothing where it is known that there is none.
     pub(crate) value: Option<Arc<dyn Any + Send + Sync>>,
     /// Until when a look-up has nothing else to ask: it is fresh, and not due to be refreshed.
     pub(crate) ends: Moment,

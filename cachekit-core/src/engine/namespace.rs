@@ -4,6 +4,8 @@ mod batch;
 mod builder;
 mod expire;
 mod fence;
+mod intent;
+mod kept;
 mod load;
 mod load_many;
 mod read;
@@ -11,7 +13,6 @@ mod tenants;
 mod watch;
 mod write;
 
-use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -21,12 +22,13 @@ use bytes::Bytes;
 use tokio::task::AbortHandle;
 
 pub use self::builder::NamespaceBuilder;
+pub(crate) use self::intent::{Encryption, Unsaid, check as check_encryption};
 pub use self::load::{ErrorSharing, LoadFailure, NotShared, Shared, SharedByArc};
 pub use self::tenants::{TenantNamespaces, TenantNamespacesBuilder};
 use self::watch::Sight;
 pub use self::write::Invalidation;
 use super::cache::Engine;
-use super::codec::{Ages, Codec, Life};
+use super::codec::{Codec, Life};
 use super::epoch::Epoch;
 use super::l1::Slot;
 use super::local_key::{Finds, LocalKey};
@@ -38,7 +40,7 @@ use super::staleness::{BorrowedLoads, Loads, Stale, note_stale};
 use super::stats::{Recorder, Stats};
 use super::traffic::Traffic;
 use crate::sync::Mutex;
-use crate::{Backend, IntoKey, Key, Moment, Remaining, Result, Ttl, UnixTime};
+use crate::{Backend, IntoKey, Key, Moment, Result, Ttl, UnixTime};
 
 /// Typed entries under one name: what users hold.
 ///
@@ -82,8 +84,6 @@ pub(crate) struct NamespaceCore<T> {
     pub(crate) codec: Option<Codec<T>>,
     /// Says what a value weighs in L1, if the encoded length is not to.
     pub(crate) weigher: Option<Weigher<T>>,
-    /// Whether decoded values may be kept in L1. Not those that are encrypted at rest.
-    pub(crate) keeps_decoded: bool,
     pub(crate) traffic: Arc<Traffic<T>>,
     pub(crate) stats: Arc<Recorder>,
     #[cfg(feature = "metrics")]
@@ -184,51 +184,28 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
         codec.encode(key, self.place.tenant(), value, life, self.core.epoch.current(), self.wall())
     }
 
-    /// The slot of a value that had these `ages` when the backend was asked, or `None` if it is not for L1.
-    pub(crate) fn slot(&self, value: Option<Arc<T>>, ages: &Ages, asked: Moment, encoded: usize) -> Option<Slot> {
-        if !self.core.keeps_decoded || !self.engine.is_serving() {
-            return None;
-        }
-        let fresh = match (ages.fresh, self.backend()) {
-            (Remaining::Never, None) => Moment::FAR,
-            (Remaining::For(life), None) => asked + life,
-            (Remaining::For(life), Some(_)) if self.core.sight.is_clear_since(asked) => asked + life,
-            (Remaining::Never, Some(_)) if self.core.sight.is_clear_since(asked) => Moment::FAR,
-            (Remaining::For(life), Some(_)) => asked + life.min(self.settings.l1_ttl),
-            (Remaining::Never | Remaining::Unknown, _) => asked + self.settings.l1_ttl,
-        };
-        let weight = match (&self.core.weigher, &value) {
-            (Some(weigher), Some(value)) => weigher(value),
-            (None, Some(_)) if self.core.codec.is_none() => size_of::<T>() as u64,
-            _ => encoded as u64,
-        };
-        let due = self.settings.refresh_after.map_or(Moment::FAR, |after| asked + after.saturating_sub(ages.age));
-        let kept = match ages.kept {
-            Remaining::Never => Moment::FAR,
-            Remaining::For(life) => asked + life,
-            Remaining::Unknown => fresh,
-        };
-        let value = value.map(|value| value as Arc<_>);
-        Some(Slot { value, ends: fresh.min(due), fresh, kept: kept.max(fresh), weight })
-    }
-
     /// What L1 has under `local`, if it is live: a value, or the knowledge that there is none.
     #[inline]
     pub(crate) fn in_l1(&self, local: &impl Finds) -> Option<Option<Arc<T>>> {
         // Taken apart at once: a slot that is moved as a whole passes through memory, and the processor waits for it.
         let Slot { value, ends, .. } = self.engine.l1.get(local)?;
-        self.is_live(ends).then(|| typed(value))
+        if self.is_live(ends) { self.taken_out(value) } else { None }
     }
 
     /// What L1 has under `local` that is fresh, but due to be refreshed, so that the fast way passed it by.
+    ///
+    /// E003 as for [`take_out`](Self::take_out).
     #[cold]
-    pub(crate) fn in_l1_past_due(&self, local: &LocalKey) -> Option<Option<Arc<T>>> {
-        let Slot { value, fresh, .. } = self.engine.l1.get(local)?;
+    pub(crate) fn in_l1_past_due(&self, local: &LocalKey) -> Result<Option<Option<Arc<T>>>> {
+        let Some(Slot { value, fresh, .. }) = self.engine.l1.get(local) else { return Ok(None) };
         if !self.is_live(fresh) {
-            return None;
+            return Ok(None);
         }
-        self.core.stats.l1_hits();
-        Some(typed(value))
+        let found = self.take_out(local, value)?;
+        if found.is_some() {
+            self.core.stats.l1_hits();
+        }
+        Ok(found)
     }
 
     /// Whether what L1 has is past its freshness, so that it is a copy of nothing if the backend has nothing.
@@ -286,10 +263,4 @@ impl<T> Drop for NamespaceCore<T> {
             watcher.abort();
         }
     }
-}
-
-/// The value in a slot. A key in L1 begins with the number of its namespace, which holds one type.
-#[inline]
-pub(crate) fn typed<T: Send + Sync + 'static>(value: Option<Arc<dyn Any + Send + Sync>>) -> Option<Arc<T>> {
-    value.and_then(|value| value.downcast().ok())
 }

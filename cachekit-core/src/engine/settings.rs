@@ -31,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) lock_timeout: Duration,
     /// Whether only one process loads a key at a time, where the backend can see to that.
     pub(crate) fenced: bool,
+    /// Whether who loads a value is told of an encrypted entry that does not authenticate.
+    pub(crate) encryption_fail_closed: bool,
 }
 
 impl Default for Settings {
@@ -47,6 +49,7 @@ impl Default for Settings {
             stale_for: None,
             lock_timeout: Duration::from_secs(5),
             fenced: true,
+            encryption_fail_closed: false,
         }
     }
 }

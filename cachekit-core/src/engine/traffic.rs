@@ -262,6 +262,11 @@ impl<T: Send + Sync + 'static> Lead<T> {
         &self.flight
     }
 
+    /// The key that the flight is of.
+    pub(crate) fn key(&self) -> &LocalKey {
+        &self.visit.key
+    }
+
     /// Waits for the flight that is led here: for a leader who works in a task.
     pub(crate) fn wait(&self) -> Waiter<T> {
         self.flight.wait()

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
 pub mod by_hand;
+pub mod lock;
 pub mod scripted;
 
 use cachekit_core::{Entropy, Error, ErrorCode, Format, Result, Serializer};

@@ -8,13 +8,14 @@ use std::time::Duration;
 use super::{Cache, Engine};
 use crate::engine::entropy::{Entropy, SystemEntropy};
 use crate::engine::l1::L1;
+use crate::engine::namespace::{Encryption, Unsaid, check_encryption};
 use crate::engine::outage::Outage;
 use crate::engine::repair::Repairs;
 use crate::engine::settings::Settings;
 use crate::engine::tasks::Tasks;
 use crate::sync::Mutex;
 use crate::sync::atomic::AtomicBool;
-use crate::{Backend, Clock, Error, ErrorCode, Resilience, ResilientBackend, Result, SystemClock, Ttl};
+use crate::{Backend, Clock, Error, ErrorCode, Resilience, ResilientBackend, Result, SystemClock, Transform, Ttl};
 
 /// How a cache is put together: [`Cache::builder`].
 #[must_use = "a builder does nothing until `build`"]
@@ -27,6 +28,7 @@ pub struct CacheBuilder<F> {
     l1_bytes: u64,
     max_value: usize,
     settings: Settings,
+    encryption: Encryption,
     format: PhantomData<fn() -> F>,
 }
 
@@ -41,6 +43,7 @@ impl<F> CacheBuilder<F> {
             l1_bytes: DEFAULT_L1_BYTES,
             max_value: DEFAULT_MAX_VALUE,
             settings: Settings::default(),
+            encryption: Encryption::default(),
             format: PhantomData,
         }
     }
@@ -101,6 +104,39 @@ impl<F> CacheBuilder<F> {
         self
     }
 
+    /// Encrypts the entries of every namespace with `encryption`, unless it is opened with
+    /// [`plaintext`](crate::NamespaceBuilder::plaintext) or an encryption of its own: `Keys::encryption` of
+    /// `cachekit-crypto`. Values of [`Cache::local`](crate::Cache::local) leave the process in no form, and stay as they
+    /// are.
+    ///
+    /// Of this and [`encrypt_where_asked`](Self::encrypt_where_asked), what was said last holds.
+    pub fn encrypt(mut self, encryption: impl Transform) -> Self {
+        self.encryption = Encryption { transform: Some(Arc::new(encryption)), unsaid: Unsaid::Encrypted };
+        self
+    }
+
+    /// Encrypts the entries of those namespaces with `encryption` that are opened with
+    /// [`secure`](crate::NamespaceBuilder::secure). The others store theirs in the clear.
+    pub fn encrypt_where_asked(mut self, encryption: impl Transform) -> Self {
+        self.encryption = Encryption { transform: Some(Arc::new(encryption)), unsaid: Unsaid::Plaintext };
+        self
+    }
+
+    /// Has every namespace say whether it is to be encrypted: what is opened with neither
+    /// [`secure`](crate::NamespaceBuilder::secure) nor [`plaintext`](crate::NamespaceBuilder::plaintext), nor an encryption
+    /// of its own, is E004. To be said after [`encrypt_where_asked`](Self::encrypt_where_asked).
+    pub fn intent_required(mut self) -> Self {
+        self.encryption.unsaid = Unsaid::Refused;
+        self
+    }
+
+    /// Whether who loads a value is told of encrypted entries that do not authenticate, in namespaces that say nothing:
+    /// [`NamespaceBuilder::encryption_fail_closed`](crate::NamespaceBuilder::encryption_fail_closed). False unless said.
+    pub fn encryption_fail_closed(mut self, fail_closed: bool) -> Self {
+        self.settings.encryption_fail_closed = fail_closed;
+        self
+    }
+
     /// Takes time from `clock`. The system's unless said otherwise.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Some(Arc::new(clock));
@@ -116,7 +152,7 @@ impl<F> CacheBuilder<F> {
     /// Builds the cache. No I/O.
     ///
     /// # Errors
-    /// E044 for a budget, a size or a time limit of zero.
+    /// E044 for a budget, a size or a time limit of zero, and for an encryption that is none.
     pub fn build(self) -> Result<Cache<F>> {
         let zero = |name| Err(Error::invalid(ErrorCode::E044, name, "more than zero", "zero"));
         if self.l1_bytes == 0 {
@@ -128,6 +164,7 @@ impl<F> CacheBuilder<F> {
         if self.settings.timeout.is_some_and(|timeout| timeout.is_zero()) {
             return zero("timeout");
         }
+        self.encryption.transform.as_deref().map_or(Ok(()), check_encryption)?;
         let max_value = self.backend.as_ref().and_then(|backend| backend.limits().max_value).unwrap_or(usize::MAX);
         // Not one of the atomics that are explored: the numbers only have to differ.
         static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
@@ -155,6 +192,7 @@ impl<F> CacheBuilder<F> {
             system_clock,
             entropy,
             defaults: self.settings,
+            encryption: self.encryption,
             max_value: self.max_value.min(max_value),
             outage: Outage::default(),
             tasks: Tasks::default(),

@@ -28,7 +28,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
             .iter()
             .map(|local| {
                 let found = self.in_l1(local).inspect(|_| self.core.stats.l1_hits());
-                found.or_else(|| self.in_l1_past_due(local)).map(Ok)
+                found.map(Ok).or_else(|| self.in_l1_past_due(local).transpose())
             })
             .collect();
         let missing: Vec<usize> = (0..locals.len()).filter(|&at| answers[at].is_none()).collect();
@@ -68,7 +68,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
                 Err(error) => answers.push(Err(error)),
                 Ok(write) => {
                     answers.push(Ok(()));
-                    let slot = self.slot(Some(value), &life.ages(), now, write.value.len());
+                    let slot = self.slot(Some(value), &life.ages(), now, &self.form(&write.key, &write.value));
                     let visit = self.core.traffic.begin_write(&local);
                     visits.push((Undo::new(self, &write.key), visit, at, slot));
                     writes.push(write);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use super::intent::Intent;
 use super::{Namespace, NamespaceCore, TenantNamespacesBuilder, Weigher};
 use crate::engine::cache::{Engine, Identity, Opened};
 use crate::engine::codec::Codec;
@@ -28,6 +29,7 @@ pub struct NamespaceBuilder<T, L = BorrowedLoads> {
     name: String,
     serializer: Option<Arc<dyn Serializer<T>>>,
     transforms: Vec<Arc<dyn Transform>>,
+    intent: Intent,
     weigher: Option<Weigher<T>>,
     version: u32,
     settings: Settings,
@@ -37,8 +39,8 @@ pub struct NamespaceBuilder<T, L = BorrowedLoads> {
 impl<T: Send + Sync + 'static> NamespaceBuilder<T> {
     pub(crate) fn new(engine: Arc<Engine>, name: &str, serializer: Option<Arc<dyn Serializer<T>>>) -> Self {
         let (name, settings) = (name.to_owned(), engine.defaults.clone());
-        let (transforms, weigher, version) = (Vec::new(), None, 0);
-        Self { engine, name, serializer, transforms, weigher, version, settings, loads: PhantomData }
+        let (transforms, intent, weigher, version) = (Vec::new(), Intent::default(), None, 0);
+        Self { engine, name, serializer, transforms, intent, weigher, version, settings, loads: PhantomData }
     }
 }
 
@@ -179,8 +181,48 @@ impl<T: Send + Sync + 'static, L: Loads> NamespaceBuilder<T, L> {
         self
     }
 
+    /// Encrypts the entries with `encryption`, whatever the cache says: `Keys::encryption` of `cachekit-crypto`.
+    ///
+    /// What is kept in L1 is the entry as it is stored, older values included, and each hit opens it. Nothing is ever
+    /// stored in the clear, and an entry that is found in the clear is E005.
+    ///
+    /// Compression, if there is any, comes before it. All openings of a namespace in one cache share the encryption of the
+    /// first.
+    pub fn encrypt(mut self, encryption: impl Transform) -> Self {
+        self.intent = Intent::With(Arc::new(encryption));
+        self
+    }
+
+    /// Encrypts the entries with what the cache has for that
+    /// ([`CacheBuilder::encrypt_where_asked`](crate::CacheBuilder::encrypt_where_asked)), or refuses to open the
+    /// namespace: E001. Otherwise as [`encrypt`](Self::encrypt).
+    pub fn secure(mut self) -> Self {
+        self.intent = Intent::Secure;
+        self
+    }
+
+    /// Stores the entries in the clear, in a cache that encrypts those of other namespaces.
+    pub fn plaintext(mut self) -> Self {
+        self.intent = Intent::Plaintext;
+        self
+    }
+
+    /// Whether who loads a value is told of an entry that does not authenticate (E003), or is in the clear where only
+    /// encrypted ones are accepted (E005): then the load ends with [`LoadError::Cache`](crate::LoadError::Cache), and the
+    /// entry is left in place. The cache's default unless said; that is false: the value is computed anew, the entry
+    /// overwritten, and one warning per key and minute says so.
+    ///
+    /// A `Result` is needed to tell it: `get_or_load` and its kin have one. Direct calls return such errors in any case.
+    /// An entry whose key is not at hand is a miss all the same, for processes on either side of a rotation have to live
+    /// together.
+    pub fn encryption_fail_closed(mut self, fail_closed: bool) -> Self {
+        self.settings.encryption_fail_closed = fail_closed;
+        self
+    }
+
     /// Says what a value weighs in L1, in bytes, instead of its encoded length. For values that are not encoded
-    /// ([`Cache::local`](crate::Cache::local)) the default sees `size_of::<T>()` only and nothing on the heap.
+    /// ([`Cache::local`](crate::Cache::local)) the default sees `size_of::<T>()` only and nothing on the heap. Encrypted
+    /// entries are not asked: they weigh what they are long.
     pub fn weigher(mut self, weigher: impl Fn(&T) -> u64 + Send + Sync + 'static) -> Self {
         self.weigher = Some(Arc::new(weigher));
         self
@@ -194,8 +236,11 @@ impl<T: Send + Sync + 'static, L: Loads> NamespaceBuilder<T, L> {
     /// Opens the namespace. No I/O.
     ///
     /// # Errors
+    /// - E001 if it is to be [`secure`](Self::secure) and the cache has no keys; E004 if it says nothing of encryption in a
+    ///   cache that [wants to be told](crate::CacheBuilder::intent_required).
     /// - E042 for a name that is not 1 to 64 of `A-Z a-z 0-9 _ . -`, or that is `t`.
-    /// - E044 for a setting that cannot be: zero, or a `refresh_after` that is not less than the `ttl`.
+    /// - E044 for a setting that cannot be: zero, a `refresh_after` that is not less than the `ttl`, or encryption for
+    ///   values of [`Cache::local`](crate::Cache::local), which are not encoded.
     /// - E046 if the cache has the namespace open with another type, format or version, otherwise compressed or
     ///   encrypted, or otherwise divided by tenant.
     pub fn open(self) -> Result<Namespace<T, L>> {
@@ -208,13 +253,26 @@ impl<T: Send + Sync + 'static, L: Loads> NamespaceBuilder<T, L> {
     /// What `#[cache]` opens, which has seen to it itself that a loader owns what it needs.
     #[doc(hidden)]
     pub fn owned_loads(self) -> NamespaceBuilder<T, OwnedLoads> {
-        let Self { engine, name, serializer, transforms, weigher, version, settings, loads: _ } = self;
-        NamespaceBuilder { engine, name, serializer, transforms, weigher, version, settings, loads: PhantomData }
+        let Self { engine, name, serializer, transforms, intent, weigher, version, settings, loads: _ } = self;
+        NamespaceBuilder {
+            engine,
+            name,
+            serializer,
+            transforms,
+            intent,
+            weigher,
+            version,
+            settings,
+            loads: PhantomData,
+        }
     }
 
-    pub(super) fn open_core(self, per_tenant: bool) -> Result<(Arc<NamespaceCore<T>>, Arc<Settings>)> {
+    pub(super) fn open_core(mut self, per_tenant: bool) -> Result<(Arc<NamespaceCore<T>>, Arc<Settings>)> {
         check_namespace(&self.name)?;
         self.check_settings()?;
+        let intent = std::mem::take(&mut self.intent);
+        let encodes = self.serializer.is_some();
+        self.transforms.extend(self.engine.encryption.of(&self.name, intent, &self.transforms, encodes)?);
         self.check_transforms()?;
         let Self { engine, name, serializer, transforms, weigher, version, mut settings, .. } = self;
         settings.backend = settings.timeout.zip(engine.driver.as_ref()).map(|(timeout, driver)| {
@@ -234,7 +292,6 @@ impl<T: Send + Sync + 'static, L: Loads> NamespaceBuilder<T, L> {
             static NEXT: AtomicU32 = AtomicU32::new(1);
             let traffic = Traffic::new(Arc::clone(&engine.l1));
             let stats = Arc::new(Recorder::default());
-            let keeps_decoded = !transforms.iter().any(|transform| transform.kind() == TransformKind::Encryption);
             let codec = serializer.map(|serializer| Codec::new(serializer, transforms, version, engine.max_value));
             let (in_motion, giving_up) = (Arc::clone(&traffic), Arc::clone(&traffic));
             let id = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -245,7 +302,6 @@ impl<T: Send + Sync + 'static, L: Loads> NamespaceBuilder<T, L> {
                 id,
                 codec,
                 weigher,
-                keeps_decoded,
                 traffic,
                 stats: Arc::clone(&stats),
                 #[cfg(feature = "metrics")]

@@ -44,7 +44,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
         let mut undo = self.undo(&local)?;
         let mut settled = self.backend().is_some_and(|backend| backend.abilities().fenced.is_some());
         let (kept, _until_undone) = match self.expire_stored(&local, &visit, stale_for).await? {
-            Some((copy, store)) => (self.slot(copy.value, &copy.ages, now, copy.encoded), store),
+            Some((copy, store)) => (self.slot(copy.value, &copy.ages, now, &copy.form), store),
             None => {
                 self.delete_stored(&local).await?;
                 settled = true;
@@ -74,7 +74,8 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
             let Ok(left) = Ttl::try_from(left) else { return Ok(None) };
             let life = Life::Kept(left);
             let bytes = self.encode(codec, &key, copy.value.as_deref(), life)?;
-            Ok(Some((bytes, SetOptions::new(left), Copy { ages: life.ages(), ..copy })))
+            let form = self.form(&key, &bytes);
+            Ok(Some((bytes, SetOptions::new(left), Copy { ages: life.ages(), form, ..copy })))
         };
         let Some(fenced) = backend.abilities().fenced else {
             let copy = match self.look(local).await {

@@ -25,8 +25,10 @@ pub(super) enum Taken<T> {
     Held(Fence),
     /// Another process had loaded in the meantime.
     Found(Copy<T>),
-    /// What is stored is not to be touched: a later release wrote it.
+    /// What is stored is not to be touched: [`Found::Newer`].
     Newer,
+    /// What is stored is left in place, and the caller is told: the namespace [refuses](Namespace::refuses) it.
+    Refused(Error),
     /// It is not held: the time is up, or the backend failed. The work is done without, and not stored.
     Without(Error),
 }
@@ -54,6 +56,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
                 Ok(Acquired::Granted { found: Some(entry) }) if !doubted => match self.understand(key, &entry) {
                     Ok(Found::Live(copy)) if self.fulfils(&copy, wish) => return Taken::Found(copy),
                     Ok(Found::Newer) => return Taken::Newer,
+                    Err(error) if self.refuses(&error) => return Taken::Refused(error),
                     // What cannot be read is overwritten.
                     Ok(Found::Live(_) | Found::Stale(_) | Found::Nothing) | Err(_) => return Taken::Held(fence),
                 },
@@ -74,6 +77,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
                 Ok(Found::Live(copy)) if self.fulfils(&copy, wish) => return Taken::Found(copy),
                 Ok(Found::Newer) => return Taken::Newer,
                 Ok(Found::Live(_) | Found::Stale(_) | Found::Nothing) => {}
+                Err(error) if self.refuses(&error) => return Taken::Refused(error),
                 Err(error) => return Taken::Without(error),
             }
         }

@@ -15,7 +15,7 @@ pub(super) use self::lead::{FAILED, PANICKED, Ran, TIMED_OUT, Way};
 pub use self::sharing::{ErrorSharing, LoadFailure, NotShared, Shared, SharedByArc};
 use self::wish::Brought;
 pub(super) use self::wish::Wish;
-use super::{Namespace, typed};
+use super::Namespace;
 use crate::engine::load_error::LoadError;
 use crate::engine::loaded::{Loaded, LoadedOption};
 use crate::engine::local_key::LocalKey;
@@ -50,7 +50,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     ///
     /// # Errors
     /// [`LoadError`]: the loader's error, its panic, or that it took longer than the `load_timeout`; none of these as long
-    /// as there is an older value to serve ([`stale_for`](crate::NamespaceBuilder::stale_for)).
+    /// as there is an older value to serve ([`stale_for`](crate::NamespaceBuilder::stale_for)). E003 and E005 where that
+    /// is [wanted](crate::NamespaceBuilder::encryption_fail_closed).
     pub async fn get_or_load<K, L, W, V, E>(&self, key: K, loader: L) -> Result<Arc<T>, LoadError<E>>
     where
         K: IntoKey,
@@ -127,7 +128,8 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
         if !self.engine.is_serving() {
             return self.load_alone(&local, loader).await;
         }
-        if let Some(found) = self.in_l1_past_due(&local).filter(|found| found.is_some() || absent_will_do) {
+        let past_due = self.in_l1_past_due(&local).map_err(LoadFailure::Cache)?;
+        if let Some(found) = past_due.filter(|found| found.is_some() || absent_will_do) {
             return Ok(found);
         }
         let graph = WaitGraph::current();
@@ -177,10 +179,15 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
     ) -> Turn<T, E> {
         loop {
             let waiter = match self.core.traffic.join(local, |slot| self.will_do(slot, absent_will_do)) {
-                Join::Hit(slot) => {
-                    self.core.stats.l1_hits();
-                    return Turn::Over(Ok(typed(slot.value)));
-                }
+                Join::Hit(slot) => match self.take_out(local, slot.value) {
+                    Ok(Some(found)) => {
+                        self.core.stats.l1_hits();
+                        return Turn::Over(Ok(found));
+                    }
+                    // It has left L1.
+                    Ok(None) => continue,
+                    Err(error) => return Turn::Over(Err(LoadFailure::Cache(error))),
+                },
                 Join::Lead(lead) => return Turn::Lead(lead),
                 Join::Wait(waiter) => waiter,
             };
@@ -209,6 +216,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
                     self.core.traffic.take_over(local, &flight);
                     continue;
                 }
+                Landing::Refused(error) if self.refuses(&error) => LoadFailure::Cache(error),
                 Landing::Missed | Landing::Refused(_) | Landing::Abandoned | Landing::Fallback(..) => continue,
                 Landing::Failed(error) => match sharing.recover(error) {
                     Some(error) => LoadFailure::Shared(error),

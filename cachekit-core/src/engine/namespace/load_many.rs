@@ -8,10 +8,10 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use tracing::Instrument;
 
+use super::Namespace;
 use super::fence::Fence;
 use super::load::{FAILED, PANICKED, Ran, TIMED_OUT, Way, Wish};
 use super::read::{Copy, Found};
-use super::{Namespace, typed};
 use crate::engine::l1::Slot;
 use crate::engine::load_error::LoadError;
 use crate::engine::loaded::{Loaded, LoadedOption};
@@ -21,7 +21,7 @@ use crate::engine::settings::PATIENCE;
 use crate::engine::spans;
 use crate::engine::staleness::Stale;
 use crate::engine::traffic::{Flight, Join, Landing, Lead, WaitGraph, Waited, Waiter};
-use crate::{Acquired, IntoKey, Operation, Result};
+use crate::{Acquired, Error, IntoKey, Operation, Result};
 
 /// A key that this caller leads.
 struct Led<T: Send + Sync + 'static> {
@@ -43,7 +43,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     ///
     /// # Errors
     /// [`LoadError`], if the loader failed, unless there is an older value to serve for every key that it was to bring
-    /// ([`stale_for`](crate::NamespaceBuilder::stale_for)). What was found without it is then not told.
+    /// ([`stale_for`](crate::NamespaceBuilder::stale_for)). What was found without it is then not told. One entry that the
+    /// namespace is [closed](crate::NamespaceBuilder::encryption_fail_closed) to is enough for E003 or E005.
     pub async fn get_or_load_many<K, L, W, I, V, E>(
         &self,
         keys: &[K],
@@ -102,31 +103,38 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                 values[at] = Some(value);
                 continue;
             }
-            if let Some(Some(value)) = self.in_l1_past_due(local) {
+            if let Some(Some(value)) = self.in_l1_past_due(local).map_err(LoadError::Cache)? {
                 values[at] = Some(value);
                 continue;
             }
-            match self.core.traffic.join(local, |slot| self.is_live(slot.fresh) && slot.value.is_some()) {
-                Join::Hit(slot) => {
-                    self.core.stats.l1_hits();
-                    values[at] = typed(slot.value);
-                }
-                Join::Wait(waiter) => waiters.push((at, waiter)),
-                Join::Lead(mut lead) => {
-                    if let Some(slot) = lead.take_kept() {
-                        self.fall_back_to_slot(&lead, &slot);
+            loop {
+                match self.core.traffic.join(local, |slot| self.is_live(slot.fresh) && slot.value.is_some()) {
+                    Join::Hit(slot) => match self.take_out(local, slot.value).map_err(LoadError::Cache)? {
+                        Some(found) => {
+                            self.core.stats.l1_hits();
+                            values[at] = found;
+                        }
+                        // It has left L1.
+                        None => continue,
+                    },
+                    Join::Wait(waiter) => waiters.push((at, waiter)),
+                    Join::Lead(mut lead) => {
+                        if let Some(slot) = lead.take_kept() {
+                            self.fall_back_to_slot(&lead, &slot);
+                        }
+                        graph = graph.and(lead.flight().id());
+                        led.push(Led { at, lead, way: Way::NotAtAll });
                     }
-                    graph = graph.and(lead.flight().id());
-                    led.push(Led { at, lead, way: Way::NotAtAll });
                 }
+                break;
             }
         }
         let flights: Vec<_> = led.iter().map(|led| Arc::clone(led.lead.flight())).collect();
         let work = graph.clone().scope(async {
-            let led = self.look_for_led(keys, led, values).await;
+            let led = self.look_for_led(keys, led, values).await.map_err(LoadError::Cache)?;
             let waits = waiters.into_iter().map(|(at, waiter)| self.wait_for_other(&graph, &keys[at].1, at, waiter));
             for (at, value) in join_all(waits).await {
-                match value {
+                match value.map_err(LoadError::Cache)? {
                     Some(value) => values[at] = Some(value),
                     None => rest.push(at),
                 }
@@ -137,18 +145,20 @@ impl<T: Send + Sync + 'static> Namespace<T> {
     }
 
     /// Looks in the backend for the keys that this caller leads. Gives back those that have to be loaded.
+    ///
+    /// E003 and E005 for an entry that the namespace [refuses](Self::refuses).
     async fn look_for_led<K>(
         &self,
         keys: &[(K, LocalKey)],
         led: Vec<Led<T>>,
         values: &mut [Option<Arc<T>>],
-    ) -> Vec<Led<T>> {
+    ) -> Result<Vec<Led<T>>> {
         if self.backend().is_none() {
-            return led;
+            return Ok(led);
         }
         let asked = self.now();
         let locals: Vec<LocalKey> = led.iter().map(|led| keys[led.at].1.clone()).collect();
-        let mut missing = Vec::new();
+        let (mut missing, mut denied) = (Vec::new(), None);
         for (mut led, found) in led.into_iter().zip(self.look_many(&locals).await) {
             let mut refused = None;
             match found {
@@ -158,6 +168,11 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                     continue;
                 }
                 Ok(found) => led.way = self.fall_back(&led.lead, &found, WISH, asked),
+                Err(error) if self.refuses(&error) => {
+                    led.lead.land(Landing::Refused(error.clone()), None);
+                    denied = Some(error);
+                    continue;
+                }
                 Err(error) => {
                     if concerns_entry(error.code()) {
                         led.way = Way::Plainly;
@@ -169,10 +184,13 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             led.lead.loading(refused);
             missing.push(led);
         }
+        if let Some(error) = denied {
+            return Err(error);
+        }
         let Some(fenced) =
             self.backend().and_then(|backend| backend.abilities().fenced).filter(|_| self.settings.fenced)
         else {
-            return missing;
+            return Ok(missing);
         };
         let fences = missing.iter().map(|led| async {
             let Way::Plainly = led.way else { return Fencing::Without };
@@ -184,6 +202,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                 Ok(Acquired::Granted { found: Some(entry) }) if !doubted => match self.understand(&key, &entry) {
                     Ok(Found::Live(copy)) if copy.value.is_some() => Fencing::Found(copy),
                     Ok(Found::Newer) => Fencing::Without,
+                    Err(error) if self.refuses(&error) => Fencing::Refused(error),
                     _ => Fencing::Held(fence),
                 },
                 Ok(Acquired::Granted { .. }) => Fencing::Held(fence),
@@ -198,7 +217,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
             }
         });
         let fences = join_all(fences).await;
-        let mut left = Vec::new();
+        let (mut left, mut denied) = (Vec::new(), None);
         for (mut led, fencing) in missing.into_iter().zip(fences) {
             led.way = match fencing {
                 Fencing::Held(fence) => Way::Under(fence),
@@ -207,33 +226,42 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                     values[led.at] = self.land(led.lead, copy, asked);
                     continue;
                 }
+                Fencing::Refused(error) => {
+                    led.lead.land(Landing::Refused(error.clone()), None);
+                    denied = Some(error);
+                    continue;
+                }
             };
             left.push(led);
         }
-        left
+        denied.map_or(Ok(left), Err)
     }
 
     /// Waits for the load of another caller. `None` if nothing came of it, or if waiting would never end.
+    ///
+    /// E003 and E005 for an entry that the namespace [refuses](Self::refuses).
     async fn wait_for_other(
         &self,
         graph: &WaitGraph,
         local: &LocalKey,
         at: usize,
         waiter: Waiter<T>,
-    ) -> (usize, Option<Arc<T>>) {
+    ) -> (usize, Result<Option<Arc<T>>>) {
         let flight = Arc::clone(waiter.flight());
-        let Some(_waits) = graph.wait_for(flight.id()) else { return (at, None) };
+        let Some(_waits) = graph.wait_for(flight.id()) else { return (at, Ok(None)) };
         self.core.stats.waits();
-        match waiter.landing(PATIENCE, |stale| self.when_late(stale, false)).await {
-            Waited::Landed(Landing::Found(value)) => (at, value),
-            Waited::Late(stale) => (at, self.serve(stale)),
+        let value = match waiter.landing(PATIENCE, |stale| self.when_late(stale, false)).await {
+            Waited::Landed(Landing::Found(value)) => Ok(value),
+            Waited::Landed(Landing::Refused(error)) if self.refuses(&error) => Err(error),
+            Waited::Late(stale) => Ok(self.serve(stale)),
             // If the load of the batch fails too, it is looked for then.
-            Waited::Landed(_) => (at, None),
+            Waited::Landed(_) => Ok(None),
             Waited::Stalled => {
                 self.core.traffic.take_over(local, &flight);
-                (at, None)
+                Ok(None)
             }
-        }
+        };
+        (at, value)
     }
 
     /// Runs the loader for what nobody had, stores what it brings for the keys that this caller leads, and lands.
@@ -346,7 +374,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
 
     fn stale_in_l1(&self, local: &LocalKey) -> Option<Stale<T>> {
         let Slot { value, kept, .. } = self.engine.l1.get(local)?;
-        Some(Stale { value: typed(value), until: kept }).filter(|stale| self.accepts(stale, false))
+        let stale = Stale { value: self.taken_out(value)?, until: kept };
+        Some(stale).filter(|stale| self.accepts(stale, false))
     }
 }
 
@@ -354,6 +383,8 @@ impl<T: Send + Sync + 'static> Namespace<T> {
 enum Fencing<T> {
     Held(Fence),
     Found(Copy<T>),
+    /// There is an entry that the namespace refuses.
+    Refused(Error),
     Without,
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use super::Namespace;
+use super::kept::Form;
 use crate::engine::codec::{Ages, Decoded};
 use crate::engine::local_key::LocalKey;
 use crate::engine::outage::{Since, concerns_entry};
@@ -23,7 +24,7 @@ pub(super) enum Found<T> {
     Stale(Copy<T>),
     /// Nothing that is alive.
     Nothing,
-    /// Something that is not to be touched: a later release wrote it.
+    /// Something that is not to be touched: a later release wrote it, or it was sealed with a key that is not at hand.
     Newer,
 }
 
@@ -31,8 +32,8 @@ pub(super) enum Found<T> {
 pub(super) struct Copy<T> {
     pub(super) value: Option<Arc<T>>,
     pub(super) ages: Ages,
-    /// What it weighs encoded.
-    pub(super) encoded: usize,
+    /// In which form L1 keeps it.
+    pub(super) form: Form,
 }
 
 impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
@@ -55,7 +56,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
     pub fn peek<K: IntoKey>(&self, key: K) -> Option<Arc<T>> {
         match self.find(&key) {
             Some(found) => found,
-            None => self.in_l1_past_due(&self.place.local_key(&key)).flatten(),
+            None => self.in_l1_past_due(&self.place.local_key(&key)).ok().flatten().flatten(),
         }
     }
 
@@ -99,7 +100,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
     /// Asks the backend, together with whoever asks for the same key now.
     async fn get_beyond_l1(&self, local: LocalKey) -> Result<Option<Arc<T>>> {
         let local = &local;
-        if let Some(found) = self.in_l1_past_due(local) {
+        if let Some(found) = self.in_l1_past_due(local)? {
             return Ok(found);
         }
         self.engine.check_open()?;
@@ -139,7 +140,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
             }
             Ok(Found::Stale(copy)) => {
                 self.core.stats.misses();
-                let slot = self.slot(copy.value, &copy.ages, asked, copy.encoded);
+                let slot = self.slot(copy.value, &copy.ages, asked, &copy.form);
                 lead.land(Landing::Missed, slot);
                 Ok(None)
             }
@@ -175,7 +176,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
                 return None;
             }
         };
-        if let Some(slot) = self.slot(copy.value.clone(), &copy.ages, asked, copy.encoded) {
+        if let Some(slot) = self.slot(copy.value.clone(), &copy.ages, asked, &copy.form) {
             visit.keep(slot);
         }
         if !fresh {
@@ -209,19 +210,27 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
     /// Makes of an entry what it is.
     pub(super) fn understand(&self, key: &Key, entry: &Entry) -> Result<Found<T>> {
         let Some(codec) = &self.core.codec else { return Ok(Found::Nothing) };
-        let copy = |value: Option<T>, ages| Copy { value: value.map(Arc::new), ages, encoded: entry.value.len() };
+        let copy =
+            |value: Option<T>, ages| Copy { value: value.map(Arc::new), ages, form: self.form(key, &entry.value) };
         match codec.decode(key, self.place.tenant(), entry, &self.core.epoch, self.wall()) {
             Ok(Decoded::Live(value, ages)) => Ok(Found::Live(copy(value, ages))),
             Ok(Decoded::Stale(value, ages)) => Ok(Found::Stale(copy(value, ages))),
             Ok(Decoded::Ended) => Ok(Found::Nothing),
             Ok(Decoded::Newer) => Ok(Found::Newer),
-            Err(error) => {
-                self.core.stats.error(error.code());
-                let error = error.with_operation(Operation::Get).with_key(key);
-                self.engine.outage.bad_entry(&error, key.redacted(), self.now());
-                Err(error)
+            Ok(Decoded::Locked(error)) => {
+                self.complain(error, key);
+                Ok(Found::Newer)
             }
+            Err(error) => Err(self.complain(error, key)),
         }
+    }
+
+    /// Takes note of an entry that cannot be read.
+    fn complain(&self, error: Error, key: &Key) -> Error {
+        self.core.stats.error(error.code());
+        let error = error.with_operation(Operation::Get).with_key(key);
+        self.engine.outage.bad_entry(&error, key.redacted(), self.now());
+        error
     }
 
     /// Makes one call of the backend within the time allowed for it, and takes note of how it went.

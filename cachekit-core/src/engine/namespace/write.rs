@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Namespace;
 use super::fence::Fence;
+use super::kept::Form;
 use super::read::{Copy, Found};
 use crate::engine::cache::Engine;
 use crate::engine::epoch::{self, Epoch};
@@ -51,15 +52,15 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
         let life = self.whole_life(self.life(ttl, true));
         let now = self.now();
         let Some((backend, codec)) = self.backend().zip(self.core.codec.as_ref()) else {
-            let weight = self.core.codec.as_ref().map_or(Ok(0), |codec| codec.measure(Some(&value)))?;
+            let form = self.form_alone(&local, Some(&value), life)?;
             let visit = self.core.traffic.begin_write(&local);
             self.core.stats.stores();
-            visit.commit(self.slot(Some(value), &life.ages(), now, weight));
+            visit.commit(self.slot(Some(value), &life.ages(), now, &form));
             return Ok(());
         };
         let key = self.stored_key(&local)?;
         let bytes = self.encode(codec, &key, Some(&value), life)?;
-        let (options, weight) = (SetOptions::new(life.whole()), bytes.len());
+        let (options, form) = (SetOptions::new(life.whole()), self.form(&key, &bytes));
         let visit = self.core.traffic.begin_write(&local);
         let call = async {
             match backend.abilities().fenced {
@@ -75,7 +76,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
         }
         stored?;
         self.core.stats.stores();
-        visit.commit(self.slot(Some(value), &life.ages(), now, weight));
+        visit.commit(self.slot(Some(value), &life.ages(), now, &form));
         Ok(())
     }
 
@@ -145,7 +146,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
             let Some(slot) = slot.filter(|slot| slot.value.is_some() && self.is_live(slot.fresh)) else {
                 return Ok(false);
             };
-            let renewed = self.slot(None, &life.ages(), now, 0);
+            let renewed = self.slot(None, &life.ages(), now, &Form::Decoded(0));
             visit.commit(renewed.map(|renewed| Slot { value: slot.value, weight: slot.weight, ..renewed }));
             return Ok(true);
         };
@@ -173,23 +174,23 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
                 }
             };
             let bytes = encode(&value)?;
-            let weight = bytes.len();
+            let form = self.form(&key, &bytes);
             if self.call(Operation::Renew, &key, fence.store(fenced, bytes, &options)).await? {
-                visit.commit(self.slot(Some(value), &life.ages(), now, weight));
+                visit.commit(self.slot(Some(value), &life.ages(), now, &form));
             }
             // Otherwise somebody stored a value with a life of its own, or took it away.
             return Ok(true);
         }
         let Found::Live(Copy { value: Some(value), .. }) = self.look(&local).await? else { return Ok(false) };
         let bytes = encode(&value)?;
-        let weight = bytes.len();
+        let form = self.form(&key, &bytes);
         // Somebody stores a value with a life of its own, or takes it away.
         let Some(_until_undone) = visit.store() else { return Ok(true) };
         let mut undo = Undo::new(self, &key);
         let stored = self.call(Operation::Renew, &key, backend.set(&key, bytes, &options)).await;
         undo.spare(&stored);
         stored?;
-        if visit.commit(self.slot(Some(value), &life.ages(), now, weight)) {
+        if visit.commit(self.slot(Some(value), &life.ages(), now, &form)) {
             undo.disarm();
         }
         Ok(true)

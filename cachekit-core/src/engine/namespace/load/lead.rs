@@ -16,15 +16,15 @@ use super::{ErrorSharing, LoadFailure, Shared, Wish};
 use crate::engine::l1::Slot;
 use crate::engine::loaded::LoadedOption;
 use crate::engine::local_key::LocalKey;
+use crate::engine::namespace::Namespace;
 use crate::engine::namespace::fence::{Fence, Taken};
 use crate::engine::namespace::read::{Copy, Found};
-use crate::engine::namespace::{Namespace, typed};
 use crate::engine::outage::concerns_entry;
 use crate::engine::settings::Settings;
 use crate::engine::spans::{self, tell};
 use crate::engine::staleness::{Loads, Stale};
 use crate::engine::traffic::{Flight, Landing, Lead};
-use crate::{ErrorCode, Key, Moment, Operation, Result, SetOptions};
+use crate::{Error, ErrorCode, Key, Moment, Operation, Result, SetOptions};
 
 impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
     /// The leader's way, up to where something is to be stored.
@@ -59,6 +59,9 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
                     return Brought::Found(self.land(lead, copy, asked));
                 }
                 Ok(found) => way = self.fall_back(&lead, &found, wish, asked),
+                Err(error) if self.refuses(&error) => {
+                    return self.refuse(lead, error, if wish.refresh { self.postponed(due) } else { None });
+                }
                 Err(error) => {
                     // An entry that cannot be read is as good as none and will be overwritten. A backend that is ill is
                     // asked for nothing more for this value.
@@ -80,6 +83,9 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
                     return Brought::Found(self.land(lead, copy, asked));
                 }
                 Taken::Newer => Way::NotAtAll,
+                Taken::Refused(error) => {
+                    return self.refuse(lead, error, if wish.refresh { self.postponed(due) } else { None });
+                }
                 Taken::Without(error) if wish.refresh && error.code() == ErrorCode::E050 => {
                     // Another process is at it, and what is there will do until it is done.
                     lead.land(Landing::Missed, self.postponed(due));
@@ -132,10 +138,17 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
         }
     }
 
+    /// Lands with nothing but `error`, for there is an entry that the namespace [refuses](Self::refuses). It is left in
+    /// place, and so is what L1 has if it is to be `kept`.
+    fn refuse<E>(&self, lead: Lead<T>, error: Error, kept: Option<Slot>) -> Brought<T, E> {
+        lead.land(Landing::Refused(error.clone()), kept);
+        Brought::Failed(LoadFailure::Cache(error))
+    }
+
     /// What L1 had, past its freshness, will do if nothing better comes.
     pub(in crate::engine::namespace) fn fall_back_to_slot(&self, lead: &Lead<T>, slot: &Slot) {
-        let stale = Stale { value: typed(slot.value.clone()), until: slot.kept };
-        lead.flight().fall_back_to(Some(stale));
+        let value = self.taken_out(slot.value.clone());
+        lead.flight().fall_back_to(value.map(|value| Stale { value, until: slot.kept }));
     }
 
     /// Makes of what the backend has, and what does not do, what will do if nothing better comes. Says in which way a
@@ -151,7 +164,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
             Found::Live(copy) => lead.flight().fall_back_to(Some(self.stale(copy, asked))),
             Found::Stale(copy) => {
                 lead.flight().fall_back_to(Some(self.stale(copy, asked)));
-                if let Some(slot) = self.slot(copy.value.clone(), &copy.ages, asked, copy.encoded) {
+                if let Some(slot) = self.slot(copy.value.clone(), &copy.ages, asked, &copy.form) {
                     lead.keep(slot);
                 }
             }
@@ -185,7 +198,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
 
     /// Lands with what the backend had.
     pub(in crate::engine::namespace) fn land(&self, lead: Lead<T>, copy: Copy<T>, asked: Moment) -> Option<Arc<T>> {
-        let slot = self.slot(copy.value.clone(), &copy.ages, asked, copy.encoded);
+        let slot = self.slot(copy.value.clone(), &copy.ages, asked, &copy.form);
         lead.land(Landing::Found(copy.value.clone()), slot);
         copy.value
     }
@@ -200,7 +213,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
     ) -> Option<Arc<T>> {
         lead.loaded(loaded.value.clone());
         let value = loaded.value.clone();
-        let slot = match self.prepare(key, loaded) {
+        let slot = match self.prepare(lead.key(), key, loaded) {
             None => None,
             Some(Ready { slot, bytes, options }) => {
                 if self.store_loaded(&lead, key, bytes, &options, way).await {
@@ -220,7 +233,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
         let Loaded { mut lead, key, loaded, way } = fresh;
         let value = loaded.value.clone();
         lead.loaded(value.clone());
-        let Some(ready) = self.prepare(key.as_ref(), loaded) else {
+        let Some(ready) = self.prepare(lead.key(), key.as_ref(), loaded) else {
             lead.land(Landing::Found(value.clone()), None);
             return tell(value);
         };
@@ -234,25 +247,22 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
     }
 
     /// Makes ready to be stored what was loaded. `None` if it is not to be stored.
-    fn prepare(&self, key: Option<&Key>, loaded: LoadedOption<T>) -> Option<Ready> {
+    fn prepare(&self, local: &LocalKey, key: Option<&Key>, loaded: LoadedOption<T>) -> Option<Ready> {
         let LoadedOption { value, ttl } = loaded;
         if !self.engine.is_serving() {
             return None;
         }
         let life = self.whole_life(self.life(ttl, value.is_some()));
         let now = self.now();
-        // Without a backend the value is encoded all the same, for its weight, and so that what cannot be encoded is
-        // found out before there is a backend.
         let encoded = match (&self.core.codec, key) {
-            (None, _) => Ok((0, None)),
             (Some(codec), Some(key)) => {
-                self.encode(codec, key, value.as_deref(), life).map(|bytes| (bytes.len(), Some(bytes)))
+                self.encode(codec, key, value.as_deref(), life).map(|bytes| (self.form(key, &bytes), Some(bytes)))
             }
-            (Some(codec), None) => codec.measure(value.as_deref()).map(|length| (length, None)),
+            _ => self.form_alone(local, value.as_deref(), life).map(|form| (form, None)),
         };
         match encoded {
-            Ok((weight, bytes)) => {
-                let slot = self.slot(value, &life.ages(), now, weight);
+            Ok((form, bytes)) => {
+                let slot = self.slot(value, &life.ages(), now, &form);
                 Some(Ready { slot, bytes, options: SetOptions::new(life.whole()) })
             }
             Err(error) => {

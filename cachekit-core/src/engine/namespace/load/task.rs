@@ -111,7 +111,8 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
             return self.load_alone(&local, loader).await;
         }
         let graph = WaitGraph::current();
-        if let Some(found) = self.in_l1_past_due(&local).filter(|found| found.is_some() || absent_will_do) {
+        let past_due = self.in_l1_past_due(&local).map_err(LoadFailure::Cache)?;
+        if let Some(found) = past_due.filter(|found| found.is_some() || absent_will_do) {
             self.refresh(local, loader, sharing);
             return Ok(found);
         }
