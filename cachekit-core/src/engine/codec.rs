@@ -1,5 +1,7 @@
 //! [`Codec`]: values of a namespace to stored entries and back.
 
+mod interop;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +11,13 @@ use bytes::Bytes;
 use super::epoch::Epoch;
 use crate::entry::{Content, EntryView, Header, Protection};
 use crate::{
-    Applied, Entry, EntryContext, Error, ErrorCode, Format, Key, Remaining, Result, Serializer, Transform,
+    Applied, Entry, EntryContext, Error, ErrorCode, Format, Key, Layout, Remaining, Result, Serializer, Transform,
     TransformKind, Ttl, UnixTime,
 };
 
-/// Values of a namespace to stored entries and back, in the native layout.
+/// Values of a namespace to stored entries and back, in its layout: the native one here, the other in [`interop`].
 pub(crate) struct Codec<T> {
+    layout: Layout,
     serializer: Arc<dyn Serializer<T>>,
     /// In the order in which they are applied.
     transforms: Vec<Arc<dyn Transform>>,
@@ -85,13 +88,14 @@ pub(crate) enum Decoded<T> {
 
 impl<T: 'static> Codec<T> {
     pub(crate) fn new(
+        layout: Layout,
         serializer: Arc<dyn Serializer<T>>,
         transforms: Vec<Arc<dyn Transform>>,
         version: u32,
         max_value: usize,
     ) -> Self {
         let seals = transforms.iter().any(|transform| transform.kind() == TransformKind::Encryption);
-        Self { serializer, transforms, seals, version, max_value }
+        Self { layout, serializer, transforms, seals, version, max_value }
     }
 
     /// Whether entries are encrypted.
@@ -115,6 +119,9 @@ impl<T: 'static> Codec<T> {
         epoch: u64,
         now: UnixTime,
     ) -> Result<Bytes> {
+        if self.layout == Layout::Interop {
+            return self.encode_interop(key, value);
+        }
         let format = self.format();
         let mut header = Header::new(format.id, now);
         header.schema = (format.schema != 0).then_some(format.schema);
@@ -155,6 +162,7 @@ impl<T: 'static> Codec<T> {
         let Some(value) = value else { return Ok(0) };
         let mut bytes = Vec::with_capacity(TYPICAL);
         self.serializer.serialize(value, &mut bytes)?;
+        self.check_value(&bytes)?;
         self.check_size(bytes.len())?;
         Ok(bytes.len())
     }
@@ -185,6 +193,9 @@ impl<T: 'static> Codec<T> {
                 format_args!("at most {} bytes (CACHEKIT_MAX_VALUE_SIZE)", self.max_value),
                 format_args!("{} bytes", entry.value.len()),
             ));
+        }
+        if self.layout == Layout::Interop {
+            return self.decode_interop(key, entry, epoch);
         }
         let view = match Header::decode(&entry.value, key) {
             Ok(view) => view,
@@ -236,11 +247,15 @@ impl<T: 'static> Codec<T> {
     ///
     /// E003 and E021 as for [`decode`](Self::decode), E003 also for a key that is not at hand any more.
     pub(crate) fn reopen(&self, key: &Key, tenant: Option<&str>, entry: &[u8]) -> Result<Option<T>> {
-        self.open(key, tenant, &Header::decode(entry, key)?)
+        match self.layout {
+            Layout::Native => self.open(key, tenant, &Header::decode(entry, key)?),
+            Layout::Interop => self.open_interop(key, entry),
+        }
     }
 
     /// Whether the key is at hand that `entry` was sealed with, if it names one.
     pub(crate) fn has_key_of(&self, key: &Key, entry: &[u8]) -> bool {
+        let Layout::Native = self.layout else { return true };
         let view = Header::decode(entry, key);
         view.is_ok_and(|view| fingerprint_of(&view.header).is_none_or(|fingerprint| self.knows(&fingerprint)))
     }
@@ -292,8 +307,7 @@ impl<T: 'static> Codec<T> {
             (Applied::Yes, _) => {}
             (Applied::Declined, TransformKind::Compression) => *header = before,
             (Applied::Declined, TransformKind::Encryption) => {
-                // The value must not leave in the clear because a plug-in shirked.
-                return Err(Error::new(ErrorCode::E020, "encryption declined to seal the value"));
+                return Err(shirked());
             }
         }
         Ok(())
@@ -327,6 +341,11 @@ impl<T> fmt::Debug for Codec<T> {
             .field("version", &self.version)
             .finish_non_exhaustive()
     }
+}
+
+/// The value must not leave in the clear because a plug-in shirked.
+fn shirked() -> Error {
+    Error::new(ErrorCode::E020, "encryption declined to seal the value")
 }
 
 fn bears_mark(header: &Header, kind: TransformKind) -> bool {
