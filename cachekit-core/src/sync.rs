@@ -1,12 +1,20 @@
-//! The locks and atomics of the engine: std's, or shuttle's where interleavings are explored (feature `_shuttle`).
+//! The locks and atomics of the engine: std's, or where interleavings are explored shuttle's (feature `_shuttle`) or
+//! loom's (feature `_loom`).
 
+#[cfg(feature = "_loom")]
+use loom::sync as imp;
 #[cfg(feature = "_shuttle")]
 use shuttle::sync as imp;
-#[cfg(not(feature = "_shuttle"))]
+#[cfg(not(any(feature = "_shuttle", feature = "_loom")))]
 use std::sync as imp;
 use std::sync::PoisonError;
 
-pub(crate) use imp::{Arc, MutexGuard, atomic};
+#[cfg(not(feature = "_loom"))]
+pub(crate) use imp::Arc;
+pub(crate) use imp::{MutexGuard, atomic};
+// Loom's cannot hold what has no size, and has no weak ones.
+#[cfg(feature = "_loom")]
+pub(crate) use std::sync::Arc;
 
 /// A mutex that goes on after a panic of its holder: what it guards is kept whole at every step that can panic.
 #[derive(Debug, Default)]
@@ -27,7 +35,7 @@ impl<T> Mutex<T> {
 }
 
 /// A number for the calling thread, small and its own: of threads that come one after the other, one after the other.
-#[cfg(not(feature = "_shuttle"))]
+#[cfg(not(any(feature = "_shuttle", feature = "_loom")))]
 #[inline]
 pub(crate) fn thread_number() -> usize {
     use std::cell::Cell;
@@ -47,7 +55,14 @@ pub(crate) fn thread_number() -> usize {
     shuttle::current::me().into()
 }
 
-#[cfg(all(test, not(feature = "_shuttle")))]
+/// Loom has a number and shows it to nobody but `Debug`.
+#[cfg(feature = "_loom")]
+pub(crate) fn thread_number() -> usize {
+    let shown = format!("{:?}", loom::thread::current().id());
+    shown.bytes().filter(u8::is_ascii_digit).fold(0, |number, digit| number * 10 + usize::from(digit - b'0'))
+}
+
+#[cfg(all(test, not(any(feature = "_shuttle", feature = "_loom"))))]
 mod tests {
     use super::{Arc, Mutex};
 

@@ -35,18 +35,35 @@ fn tests(run: &mut Run, workspace: &Workspace) -> Result<(), Failure> {
     run.step(&runner("tests", &["--workspace", "--lib", "--bins", "--tests", "--features", &features]))?;
     let doc = ["test", "--doc", "--workspace", "--no-fail-fast", "--features", &features];
     run.step(&Step::new("doc tests", &doc).counting_tests())?;
-    for member in interleaved(workspace) {
-        let title = format!("interleavings of {}", member.name);
-        run.step(&runner(&title, &["-p", &member.name, "--features", "_shuttle", "--test", "interleavings"]))?;
+    for (member, Explored { feature, test, profile }) in explored(workspace) {
+        let title = format!("{test} of {}", member.name);
+        let args = ["-p", &member.name, "--features", feature, "--test", test];
+        run.step(&runner(&title, &args).with_args(profile))?;
     }
     Ok(())
 }
 
-/// The members whose locks and atomics can be replaced by shuttle's, and which have a test that does so.
-fn interleaved(workspace: &Workspace) -> impl Iterator<Item = &Member> {
-    workspace.members.iter().filter(|member| {
-        member.features.iter().any(|feature| feature == "_shuttle")
-            && member.tests.iter().any(|test| test == "interleavings")
+/// A test that explores interleavings, the feature that puts its tool's locks and atomics in place of std's, and how it
+/// is to be built.
+#[derive(Clone, Copy)]
+struct Explored {
+    feature: &'static str,
+    test: &'static str,
+    profile: &'static [&'static str],
+}
+
+/// The members that have such tests: at random by shuttle, every order by loom.
+fn explored(workspace: &Workspace) -> impl Iterator<Item = (&Member, Explored)> {
+    let those = [
+        Explored { feature: "_shuttle", test: "interleavings", profile: &[] },
+        Explored { feature: "_loom", test: "exhaustive", profile: &["--release"] },
+    ];
+    workspace.members.iter().flat_map(move |member| {
+        let has = |explored: &Explored| {
+            member.features.iter().any(|feature| feature == explored.feature)
+                && member.tests.iter().any(|test| test == explored.test)
+        };
+        those.into_iter().filter(has).map(move |explored| (member, explored))
     })
 }
 

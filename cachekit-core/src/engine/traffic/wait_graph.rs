@@ -38,7 +38,7 @@ impl WaitGraph {
     /// Runs `work` as part of these flights.
     pub(crate) fn scope<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
         // Where interleavings are explored, all tasks are turns of one thread, and would find each other's flights.
-        let scope = if cfg!(feature = "_shuttle") { Self::default() } else { self };
+        let scope = if cfg!(any(feature = "_shuttle", feature = "_loom")) { Self::default() } else { self };
         CURRENT.scope(scope, work)
     }
 

@@ -118,4 +118,4 @@ const CLOSED: u64 = 1 << 63;
 const MARK: u32 = 56;
 /// How many shares there are at most, and how many places each has at least, to begin with.
 const MOST: u32 = 16;
-const LEAST: u32 = if cfg!(feature = "_shuttle") { 1 } else { 16 };
+const LEAST: u32 = if cfg!(any(feature = "_shuttle", feature = "_loom")) { 1 } else { 16 };
