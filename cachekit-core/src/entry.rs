@@ -175,6 +175,17 @@ impl Header {
         layout::decode(stored, key)
     }
 
+    /// The entry of this header and of a payload that stands in `entry` already, behind room for the header.
+    pub(crate) fn complete(&self, key: &Key, mut entry: Vec<u8>) -> Result<Bytes> {
+        let header = self.to_bytes();
+        let Some(room) = entry.get_mut(..header.len()) else {
+            let expected = "the serializer and the transforms to append only";
+            return Err(Error::invalid(ErrorCode::E020, "entry", expected, "a change of what stands before"));
+        };
+        room.copy_from_slice(&header);
+        Ok(self.finish(key, entry))
+    }
+
     fn finish(&self, key: &Key, mut entry: Vec<u8>) -> Bytes {
         if self.protection == Protection::Checksum {
             let checksum = layout::checksum(&entry, key);

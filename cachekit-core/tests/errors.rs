@@ -38,6 +38,7 @@ mod the_catalogue {
         ("E005", "DecryptionError/PERMANENT", false, false),
         ("E006", "EncryptionError/PERMANENT", false, false),
         ("E007", "ConfigurationError/PERMANENT", false, false),
+        ("E008", "EncryptionError/PERMANENT", false, false),
         ("E013", "ConnectionError/AUTHENTICATION", false, false),
         ("E014", "ConnectionError/TRANSIENT", true, true),
         ("E015", "ConnectionError/PERMANENT", false, false),
@@ -82,7 +83,7 @@ mod the_catalogue {
             assert_eq!(code.to_string().parse::<ErrorCode>().unwrap(), code);
             assert_eq!(code.as_str().to_lowercase().parse::<ErrorCode>().unwrap(), code);
         }
-        for foreign in ["", "E", "E000", "E0010", "E008", " E010", "010", "E999\n"] {
+        for foreign in ["", "E", "E000", "E0010", "E009", " E010", "010", "E999\n"] {
             let error = foreign.parse::<ErrorCode>().unwrap_err();
             assert_eq!(error.code(), ErrorCode::E044, "{foreign:?}");
             assert!(error.to_string().ends_with(&format!("got {foreign:?}")), "{error}");

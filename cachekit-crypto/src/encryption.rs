@@ -24,8 +24,8 @@ use crate::session;
 /// Cloning is cheap and shares keys and counts.
 ///
 /// # Errors
-/// `apply`: E006 once the key has sealed its limit; E020 where the header names no key of the ring, where the system has
-/// no randomness, and beyond 64 GiB. `reverse`: E003 for whatever does not open; nothing of the text is left then.
+/// `apply`: E006 once the key has sealed its limit; E008 where the system has no randomness; E020 where the header names no
+/// key of the ring, and beyond 64 GiB. `reverse`: E003 for whatever does not open; nothing of the text is left then.
 ///
 /// # Concurrency
 /// Any number of threads at once; what they share is a few atomic counters.
@@ -58,6 +58,10 @@ impl Transform for Encryption {
     }
 
     fn apply(&self, context: &EntryContext<'_>, bytes: &mut Vec<u8>) -> Result<Applied> {
+        self.apply_from(context, bytes, 0)
+    }
+
+    fn apply_from(&self, context: &EntryContext<'_>, bytes: &mut Vec<u8>, from: usize) -> Result<Applied> {
         // Keys may have rotated since the header was made: the one that it names seals, not the one that is current now.
         let ring = self.keys.ring();
         let master = context.fingerprint.and_then(|named| ring.find(&named)).ok_or_else(|| {
@@ -68,7 +72,7 @@ impl Transform for Encryption {
         bytes.reserve(Self::OVERHEAD);
         let tag = session
             .aead
-            .seal(&nonce, &bound(context), bytes)
+            .seal(&nonce, &bound(context), &mut bytes[from..])
             .map_err(|_| Error::new(ErrorCode::E020, "encryption: expected at most 64 GiB in one value, got more"))?;
         bytes.extend_from_slice(&tag);
         bytes.extend_from_slice(&nonce);

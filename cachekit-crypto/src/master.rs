@@ -77,7 +77,7 @@ impl Master {
 
     /// The session for one more message of `tenant`. At its end another one begins, so that nobody waits or fails.
     ///
-    /// E006 once the key has sealed as many messages as it may; E020 if the system has no randomness to give.
+    /// E006 once the key has sealed as many messages as it may; E008 if the system has no randomness to give.
     pub(crate) fn sealing(&self, tenant: Option<&str>) -> Result<Arc<Session>> {
         let Use { cipher, seal_limit, session_length } = self.use_;
         let one_more = |sealed| (sealed < seal_limit).then_some(sealed + 1);

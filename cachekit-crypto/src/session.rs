@@ -27,7 +27,7 @@ pub(crate) struct Session {
 impl Session {
     /// A session of the tenant's `key` that nobody has used before.
     ///
-    /// E020 if the system has no randomness to give.
+    /// E008 if the system has no randomness to give.
     pub(crate) fn begin(cipher: Cipher, key: &Derived, tenant: Option<&str>) -> Result<Self> {
         Ok(Self::resume(cipher, key, tenant, &random()?))
     }
@@ -69,7 +69,7 @@ impl fmt::Debug for Session {
 
 /// A nonce for one message.
 ///
-/// E020 if the system has no randomness to give.
+/// E008 if the system has no randomness to give.
 pub(crate) fn nonce() -> Result<[u8; NONCE]> {
     random()
 }
@@ -77,7 +77,7 @@ pub(crate) fn nonce() -> Result<[u8; NONCE]> {
 fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| {
-        Error::new(ErrorCode::E020, "encryption: expected randomness from the operating system, got none")
+        Error::new(ErrorCode::E008, "encryption: expected randomness from the operating system, got none")
             .with_source(error)
     })?;
     Ok(bytes)

@@ -18,7 +18,7 @@ use syn::{Block, Error, FnArg, GenericParam, ReturnType, Token, Type, WherePredi
 
 use self::checks::check_options;
 use self::function::{Function, mentions};
-use self::options::Options;
+use self::options::{Options, Tenancy};
 use self::shape::Shape;
 use self::template::Part;
 use self::time::{Ttl, expand_limit};
@@ -125,7 +125,8 @@ impl<'a> Cached<'a> {
 
     /// An expression: the site of the function, asked to `act` on the entry that the arguments name.
     fn enter(&self, act: TokenStream) -> TokenStream {
-        let Options { ttl, none_ttl, load_timeout, lock_timeout, timeout, cache, krate, .. } = self.options;
+        let Options { ttl, none_ttl, load_timeout, lock_timeout, timeout, cache, secure, krate, .. } = self.options;
+        let encryption_fail_closed = self.options.encryption_fail_closed.is_some();
         let refresh_after = expand_limit(self.options.refresh_after.map(|(_, age)| age));
         let stale_for = expand_limit(self.options.stale_for);
         let writer = Ident::new("writer", Span::mixed_site());
@@ -155,6 +156,14 @@ impl<'a> Cached<'a> {
                 quote_spanned! { span=> #krate::__private::Given(&(#cache)) }
             }
             None => quote! { #krate::__private::Current },
+        };
+        let tenancy = match &self.options.tenancy {
+            Tenancy::Undivided => quote! { #krate::__private::Undivided },
+            Tenancy::Scoped => quote! { #krate::__private::OfScope },
+            Tenancy::Named(tenant) => {
+                let span = tenant.span();
+                quote_spanned! { span=> #krate::__private::OfTenant(::core::convert::AsRef::<str>::as_ref(&(#tenant))) }
+            }
         };
         let parts = self.parts.iter().map(|part| match part {
             Part::Text(text) => quote! { #krate::KeyWriter::text(#writer, #text); },
@@ -192,8 +201,14 @@ impl<'a> Cached<'a> {
                     timeout: #timeout,
                     refresh_after: #refresh_after,
                     stale_for: #stale_for,
+                    secure: #secure,
+                    encryption_fail_closed: #encryption_fail_closed,
                 });
-            __CACHEKIT_SITE.#act::<__CachekitHere, #plain, _>(#source, |#writer: &mut #krate::KeyWriter| { #(#parts)* })
+            __CACHEKIT_SITE.#act::<__CachekitHere, #plain, _, _>(
+                #source,
+                #tenancy,
+                |#writer: &mut #krate::KeyWriter| { #(#parts)* },
+            )
         }}
     }
 
@@ -219,11 +234,12 @@ impl<'a> Cached<'a> {
         let krate = &self.options.krate;
         let result = &self.shape.result;
         let error = quote! { <#result as #krate::__private::ResultParts>::Error };
-        let required = self.options.load_timeout.map(|(span, _)| {
+        let telling = [self.options.load_timeout.map(|(span, _)| span), self.options.encryption_fail_closed];
+        let required = telling.into_iter().flatten().map(|span| {
             quote_spanned! { span=> #krate::__private::requires_from_error::<#error>(); }
         });
         quote! {{
-            #required
+            #(#required)*
             use #krate::__private::{FromError as _, FromErrorNot as _};
             (&&#krate::__private::Probe::<#error>::new()).conversion()
         }}
@@ -239,12 +255,15 @@ impl<'a> Cached<'a> {
         let Function { visibility, signature, attributes, .. } = self.function;
         let krate = &self.options.krate;
         let conditions = attributes.iter().filter(|attribute| attribute.path().is_ident("cfg"));
-        let cache = self.options.cache.to_token_stream();
+        let mut needed = self.options.cache.to_token_stream();
+        if let Tenancy::Named(tenant) = &self.options.tenancy {
+            tenant.to_tokens(&mut needed);
+        }
         let kept = |input: &&FnArg| match input {
             FnArg::Receiver(_) => true,
             FnArg::Typed(typed) => match &*typed.pat {
                 syn::Pat::Ident(pattern) => {
-                    !self.options.skip.contains(&pattern.ident) || mentions(cache.clone(), &pattern.ident)
+                    !self.options.skip.contains(&pattern.ident) || mentions(needed.clone(), &pattern.ident)
                 }
                 _ => true,
             },

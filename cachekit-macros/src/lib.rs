@@ -114,6 +114,10 @@ pub fn derive_into_key(input: TokenStream) -> TokenStream {
 /// | `background` | Runs the body in a task of its own: see below. |
 /// | `refresh_after = "1m"` | From what age on a value that is asked for is computed anew in the background. Needs `background`. |
 /// | `invalidate = forget` | Makes an async function `forget` of the same arguments, without the skipped ones, that invalidates their entry. |
+/// | `secure` | Entries are encrypted, also in memory. Without keys to do it with the body runs uncached, and an error event says so; nothing is ever stored in the clear. |
+/// | `encryption_fail_closed` | An entry that does not authenticate is an error (E003, E005) instead of a reason to run the body. The error must be `From<cachekit::Error>`. |
+/// | `tenant = tenant_id` | Whose the entries are: an expression of each call that is text. Each tenant has entries, and keys of encryption, of its own. |
+/// | `per_tenant` | Likewise, of the tenant that the `cachekit::tenant_scope` around the call names. Outside of one the body runs uncached: E007. |
 /// | `shared_error = share` | A `fn(&Arc<E>) -> E` that copies an error for those who waited. |
 /// | `crate = "path"` | Where `cachekit` is, if not at `::cachekit`. |
 ///
@@ -136,6 +140,27 @@ pub fn derive_into_key(input: TokenStream) -> TokenStream {
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let cache = cachekit::Cache::builder().build()?;
 /// # assert_eq!(cachekit::scope(cache, price(Arc::new(Database), 7)).await?, 21);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Encrypted, and per tenant
+/// With the feature `crypto` and a master key in the environment, `secure` is all it takes. See `cachekit::crypto`.
+///
+/// ```
+/// # use cachekit::cache;
+/// #[cache(secure, per_tenant, ttl = "5m")]
+/// async fn balance(account: u64) -> u64 {
+///     account * 3 // imagine a database here
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> cachekit::Result<()> {
+/// # let cache = cachekit::Cache::builder().build()?;
+/// # cachekit::scope(cache, async {
+/// let balance = cachekit::tenant_scope("acme", balance(7)).await; // in a request: once, around its handler
+/// # assert_eq!(balance, 21);
+/// # }).await;
 /// # Ok(())
 /// # }
 /// ```

@@ -10,7 +10,9 @@ use crate::Cache;
 /// Makes `cache` the one that cached functions of this process use, unless they name another.
 ///
 /// Without it the first cached function that runs makes one from the environment. If that fails, cached functions run
-/// uncached, one error event says why, and [`status`] tells.
+/// uncached, one error event says why, and [`status`] tells. If the environment has a master key, functions with
+/// `#[cache(secure)]` are encrypted, and the others, which do not say that they may be stored in the clear, run uncached
+/// (E004).
 ///
 /// # Errors
 /// E044 if the process has a cache already, installed or made from the environment: what was cached there
@@ -91,7 +93,7 @@ pub(crate) fn with_current<R>(look: impl FnOnce(Current<'_>) -> R) -> R {
 
 #[cfg(feature = "macros")]
 fn from_environment() -> Result<Cache> {
-    <Cache as crate::CacheExt>::from_env().build().inspect_err(|error| {
+    <Cache as crate::CacheExt>::from_env().by_namespace().build().inspect_err(|error| {
         tracing::error!(code = %error.code(), %error, "no cache: cached functions run uncached");
     })
 }

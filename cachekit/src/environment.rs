@@ -58,6 +58,21 @@ impl Environment {
         }
     }
 
+    /// The value of `name` as one of the words for yes and no: `1 0 true false yes no on off t f y n`, in whatever case.
+    ///
+    /// E041 for anything else, blank included.
+    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        match value.to_str().map(|text| text.trim().to_ascii_lowercase()).as_deref() {
+            Some("1" | "true" | "yes" | "on" | "t" | "y") => Ok(Some(true)),
+            Some("0" | "false" | "no" | "off" | "f" | "n") => Ok(Some(false)),
+            _ => {
+                let expected = "one of 1 0 true false yes no on off t f y n";
+                Err(Error::invalid(ErrorCode::E041, name, expected, format_args!("{value:?}")))
+            }
+        }
+    }
+
     /// Looks for names that were meant for CacheKit but are not read: E041 where that would be fatal, else a warning
     /// each.
     pub(crate) fn check_names(&self) -> Result<()> {

@@ -9,6 +9,8 @@ mod environment;
 mod from_env;
 #[cfg(feature = "macros")]
 mod macro_support;
+#[cfg(feature = "macros")]
+mod tenant;
 
 pub use cachekit_core::{
     Backend, BorrowedLoads, CacheBuilder, Clock, Error, ErrorClass, ErrorCode, ErrorKind, Explanation, Health, IntoKey,
@@ -20,8 +22,16 @@ pub use cachekit_core::{
 pub use cachekit_macros::{IntoKey, cache};
 #[cfg(feature = "redis")]
 pub use cachekit_redis::{RedisBackend, RedisBuilder};
+#[cfg(feature = "arrow")]
+pub use cachekit_serde::Arrow;
+#[cfg(feature = "json")]
+pub use cachekit_serde::Json;
+#[cfg(feature = "lz4")]
+pub use cachekit_serde::Lz4;
 #[cfg(feature = "msgpack")]
 pub use cachekit_serde::MessagePack;
+#[cfg(feature = "postcard")]
+pub use cachekit_serde::Postcard;
 
 /// The contracts and everything else that core has, for what is not lifted to this crate's root.
 pub use cachekit_core as core;
@@ -32,6 +42,8 @@ pub use self::default_cache::{ProcessStatus, install, scope, status};
 pub use self::environment::Environment;
 #[cfg(feature = "msgpack")]
 pub use self::from_env::{CacheExt, FromEnv};
+#[cfg(feature = "macros")]
+pub use self::tenant::tenant_scope;
 
 /// A cache whose namespaces store MessagePack, unless they name another serializer.
 #[cfg(feature = "msgpack")]
@@ -44,6 +56,17 @@ pub mod resilience {}
 #[cfg(feature = "msgpack")]
 #[doc = include_str!("../../docs/metrics.md")]
 pub mod metrics {}
+
+/// Master keys, where they come from, and who computes AES-256-GCM.
+///
+#[cfg(feature = "crypto")]
+#[cfg_attr(feature = "macros", doc = include_str!("../../docs/encryption.md"))]
+pub mod crypto {
+    pub use cachekit_core::{KeyProvider, KeyRing, MasterKey};
+    pub use cachekit_crypto::{
+        CachedKeys, Cipher, Encryption, EnvironmentKeys, FileKeys, KeyUse, Keys, KeysBuilder, Refreshing, StaticKeys,
+    };
+}
 
 /// What most programs need: `use cachekit::prelude::*;`.
 pub mod prelude {

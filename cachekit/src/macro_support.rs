@@ -6,6 +6,7 @@ mod shape;
 mod sharing;
 mod site;
 mod source;
+mod tenancy;
 
 pub use cachekit_core::{Invalidation, Ttl};
 
@@ -16,6 +17,7 @@ pub use self::sharing::{
 };
 pub use self::site::{Outdated, Site, SiteOptions};
 pub use self::source::{Current, Given, Handle, Source};
+pub use self::tenancy::{OfScope, OfTenant, Opened, Tenancy, Undivided};
 
 /// A time to live that the macro has read.
 #[must_use]

@@ -80,10 +80,117 @@ async fn a_backend_that_is_not_built_is_said_to_be_so() {
 #[tokio::test]
 async fn a_master_key_without_intent_is_never_silent_plaintext() {
     let key = "ab".repeat(32);
+    let error = from_env(&[("CACHEKIT_MASTER_KEY", &key)]).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::E004);
     let message = "CACHEKIT_MASTER_KEY is set: expected encryption or plaintext to be chosen, got neither";
-    refused(&[("CACHEKIT_MASTER_KEY", &key)], ErrorCode::E004, message).await;
+    let rest = error.message().strip_prefix(message).unwrap();
+    assert_eq!(rest.contains("the feature `crypto` of `cachekit`, which is off"), cfg!(not(feature = "crypto")));
+    assert!(!format!("{error:?}").contains(&key));
     let environment = Environment::from_iter([("CACHEKIT_MASTER_KEY", &key)]);
     assert!(Cache::from_env().environment(environment).plaintext().await.is_ok());
+}
+
+#[tokio::test]
+async fn whether_loads_fail_closed_is_a_word_for_yes_or_no() {
+    let closed = async |value: &str| {
+        let cache = from_env(&[("CACHEKIT_ENCRYPTION_FAIL_CLOSED", value)]).await?;
+        Ok::<_, cachekit::Error>(format!("{:?}", cache.namespace::<String>("texts").open()?))
+    };
+    for yes in ["1", "true", "yes", "on", "t", "y", "TRUE", " Yes "] {
+        assert!(closed(yes).await.unwrap().contains("encryption_fail_closed: true"), "{yes}");
+    }
+    for no in ["0", "false", "no", "off", "f", "n", "Off"] {
+        assert!(closed(no).await.unwrap().contains("encryption_fail_closed: false"), "{no}");
+    }
+    for neither in ["", " ", "2", "tru", "closed"] {
+        let message = format!(
+            "CACHEKIT_ENCRYPTION_FAIL_CLOSED: expected one of 1 0 true false yes no on off t f y n, got {neither:?}"
+        );
+        refused(&[("CACHEKIT_ENCRYPTION_FAIL_CLOSED", neither)], ErrorCode::E041, &message).await;
+    }
+}
+
+#[cfg(feature = "crypto")]
+mod crypto {
+    use cachekit::FromEnv;
+    use cachekit_core::{Backend, Key, MemoryBackend};
+
+    use super::*;
+
+    fn with(variables: &[(&str, &str)]) -> FromEnv {
+        Cache::from_env().environment(variables.iter().copied().collect())
+    }
+
+    #[tokio::test]
+    async fn encryption_without_a_key_is_refused_before_any_io() {
+        for variables in [&[][..], &[("CACHEKIT_MASTER_KEY", " ")], &[("CACHEKIT_REDIS_URL", "redis://localhost:1")]] {
+            for from_env in [with(variables).encrypted(), with(variables).encrypted_where_asked()] {
+                assert_eq!(from_env.await.unwrap_err().code(), ErrorCode::E001, "{variables:?}");
+            }
+        }
+        let cache = with(&[]).await.unwrap();
+        assert_eq!(cache.namespace::<String>("texts").secure().open().unwrap_err().code(), ErrorCode::E001);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_key_is_refused_and_not_shown() {
+        let good = "5a".repeat(32);
+        let bad = "hunter2".repeat(10);
+        for variables in [
+            &[("CACHEKIT_MASTER_KEY", &bad[..])][..],
+            &[("CACHEKIT_MASTER_KEY", &good[..62])],
+            &[("CACHEKIT_MASTER_KEY", &good), ("CACHEKIT_PREVIOUS_MASTER_KEYS", &bad)],
+            &[("CACHEKIT_MASTER_KEY", &good), ("CACHEKIT_PREVIOUS_MASTER_KEYS", &good)],
+        ] {
+            let error = with(variables).encrypted().await.unwrap_err();
+            assert_eq!(error.code(), ErrorCode::E002);
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains("hunter2") && !shown.contains("5a5a"), "{shown}");
+        }
+    }
+
+    /// Whether the namespaces that say nothing, and that say `secure`, are encrypted.
+    async fn encrypted(from_env: FromEnv) -> [bool; 2] {
+        // What the environment makes has no backend here: its entries are written over by hand.
+        let cache = from_env.await.unwrap();
+        [cache.namespace::<String>("unsaid"), cache.namespace::<String>("secure").secure()]
+            .map(|builder| format!("{:?}", builder.open().unwrap()).contains("Encryption"))
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_for_is_encrypted() {
+        let key = [("CACHEKIT_MASTER_KEY", &*"5a".repeat(32))];
+        assert_eq!(encrypted(with(&key).encrypted()).await, [true, true]);
+        assert_eq!(encrypted(with(&key).encrypted_where_asked()).await, [false, true]);
+        let cache = with(&key).plaintext().await.unwrap();
+        assert_eq!(cache.namespace::<String>("texts").secure().open().unwrap_err().code(), ErrorCode::E001);
+        let shown = format!("{:?} {cache:?}", with(&key).encrypted());
+        assert!(!shown.contains("5a5a"), "{shown}");
+    }
+
+    #[tokio::test]
+    async fn earlier_keys_of_the_environment_go_on_opening() {
+        use cachekit::crypto::{EnvironmentKeys, Keys};
+        let store = MemoryBackend::new();
+        let open = async |current: &str, previous: &str| {
+            let variables = [("CACHEKIT_MASTER_KEY", current), ("CACHEKIT_PREVIOUS_MASTER_KEYS", previous)];
+            let environment: Environment = variables.into_iter().collect();
+            let keys = EnvironmentKeys::new(move |name| environment.get(name).map(std::ffi::OsStr::to_os_string));
+            let keys = Keys::new(keys).await.unwrap();
+            let cache = Cache::builder().backend(store.clone()).encrypt(keys.encryption()).build().unwrap();
+            (keys, cache.namespace::<String>("texts").open().unwrap())
+        };
+        let [old, new] = ["11".repeat(32), "22".repeat(32)];
+        let (_, before) = open(&old, "").await;
+        before.set(1, "Ada".to_owned()).await.unwrap();
+        let stored = store.get(&Key::new("texts:1").unwrap()).await.unwrap().unwrap().value;
+        assert!(!stored.windows(3).any(|part| part == b"Ada"));
+        let (keys, rotated) = open(&new, &old).await;
+        assert_eq!(rotated.get(1).await.unwrap().unwrap().as_str(), "Ada");
+        assert_eq!(keys.uses()[1].opened, 1);
+        let (_, forgetful) = open(&new, "").await;
+        assert_eq!(forgetful.get(1).await.unwrap(), None);
+    }
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use crate::{Error, ErrorCode, Format, Key, Layout, Result};
 ///    one which it does not know, it refuses to reverse.
 ///
 /// # Errors
-/// `apply`: E006, E020. `reverse`: E003 for what does not authenticate, E021 for what is damaged.
+/// `apply`: E006, E008, E020. `reverse`: E003 for what does not authenticate, E021 for what is damaged.
 pub trait Transform: fmt::Debug + Send + Sync + 'static {
     /// Which kind it is. Its mark in the entry's header follows from that. One of a kind per namespace.
     fn kind(&self) -> TransformKind;
@@ -41,6 +41,18 @@ pub trait Transform: fmt::Debug + Send + Sync + 'static {
 
     /// Changes `bytes` in place, or declines and leaves them as they are.
     fn apply(&self, context: &EntryContext<'_>, bytes: &mut Vec<u8>) -> Result<Applied>;
+
+    /// Does to what stands in `bytes` from `from` on what [`apply`](Self::apply) does to all of it, and leaves alone what
+    /// stands before: that is where the header will be. Who can do so in the buffer as it is spares a copy of the value.
+    ///
+    /// # Panics
+    /// If `from` is beyond the end of `bytes`.
+    fn apply_from(&self, context: &EntryContext<'_>, bytes: &mut Vec<u8>, from: usize) -> Result<Applied> {
+        let mut rest = bytes.split_off(from);
+        let applied = self.apply(context, &mut rest);
+        bytes.append(&mut rest);
+        applied
+    }
 
     /// Undoes [`apply`](Self::apply) in place. Called only for entries whose header bears the mark; in the
     /// [interop layout](Layout::Interop), where nothing does, for every entry.

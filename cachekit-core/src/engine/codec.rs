@@ -142,17 +142,38 @@ impl<T: 'static> Codec<T> {
                 None => Ok(()),
             })?
         } else {
-            let mut payload = Vec::with_capacity(TYPICAL);
-            if let Some(value) = value {
-                self.serializer.serialize(value, &mut payload)?;
-            }
-            for transform in &self.transforms {
-                self.apply(&**transform, &mut header, key, tenant, &mut payload)?;
-            }
-            header.encode(key, &payload)
+            self.encode_transformed(key, tenant, value, header)?
         };
         self.check_size(entry.len())?;
         Ok(entry)
+    }
+
+    /// Serializes, compresses and seals in the buffer that becomes the entry, behind room for the header.
+    fn encode_transformed(
+        &self,
+        key: &Key,
+        tenant: Option<&str>,
+        value: Option<&T>,
+        mut header: Header,
+    ) -> Result<Bytes> {
+        // The marks of encryption are set first: the header has its length from here on, and what seals authenticates them.
+        if let Some(sealing) = self.transforms.iter().find(|transform| transform.kind() == TransformKind::Encryption) {
+            header.protection = Protection::Encrypted { fingerprint: sealing.fingerprint() };
+        }
+        let first = header.to_bytes();
+        let mut entry = Vec::with_capacity(first.len() + TYPICAL);
+        entry.extend_from_slice(&first);
+        if let Some(value) = value {
+            self.serializer.serialize(value, &mut entry)?;
+        }
+        if !entry.starts_with(&first) {
+            let expected = "the serializer to append only";
+            return Err(Error::invalid(ErrorCode::E020, "entry", expected, "a change of what stands before"));
+        }
+        for transform in &self.transforms {
+            self.apply(&**transform, &mut header, key, tenant, &mut entry)?;
+        }
+        header.complete(key, entry)
     }
 
     /// How long the document of `value` is, in bytes.
@@ -290,22 +311,19 @@ impl<T: 'static> Codec<T> {
         header: &mut Header,
         key: &Key,
         tenant: Option<&str>,
-        payload: &mut Vec<u8>,
+        entry: &mut Vec<u8>,
     ) -> Result<()> {
-        let before = header.clone();
-        // The mark is set first, because it is part of what encryption authenticates.
+        let before = header.content;
         match transform.kind() {
-            TransformKind::Compression if header.content == Content::Document => header.content = Content::Compressed,
+            TransformKind::Compression if before == Content::Document => header.content = Content::Compressed,
             TransformKind::Compression => return Ok(()),
-            TransformKind::Encryption => {
-                header.protection = Protection::Encrypted { fingerprint: transform.fingerprint() };
-            }
+            TransformKind::Encryption => {}
         }
         let bytes = header.to_bytes();
         let context = EntryContext::new(key, tenant, self.format(), &bytes).with_fingerprint(fingerprint_of(header));
-        match (transform.apply(&context, payload)?, transform.kind()) {
+        match (transform.apply_from(&context, entry, bytes.len())?, transform.kind()) {
             (Applied::Yes, _) => {}
-            (Applied::Declined, TransformKind::Compression) => *header = before,
+            (Applied::Declined, TransformKind::Compression) => header.content = before,
             (Applied::Declined, TransformKind::Encryption) => {
                 return Err(shirked());
             }

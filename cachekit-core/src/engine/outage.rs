@@ -197,7 +197,13 @@ impl State {
 pub(crate) fn concerns_entry(code: ErrorCode) -> bool {
     matches!(
         code,
-        ErrorCode::E003 | ErrorCode::E005 | ErrorCode::E006 | ErrorCode::E020 | ErrorCode::E021 | ErrorCode::E022
+        ErrorCode::E003
+            | ErrorCode::E005
+            | ErrorCode::E006
+            | ErrorCode::E008
+            | ErrorCode::E020
+            | ErrorCode::E021
+            | ErrorCode::E022
     )
 }
 

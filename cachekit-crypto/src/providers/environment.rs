@@ -42,7 +42,11 @@ impl<L: Fn(&str) -> Option<OsString> + Send + Sync + 'static> EnvironmentKeys<L>
         Self { look_up }
     }
 
-    fn read(&self) -> Result<KeyRing> {
+    /// The keys as the variables are now: what [`keys`](KeyProvider::keys) answers, for whoever cannot wait.
+    ///
+    /// # Errors
+    /// E001 and E002, as for the type.
+    pub fn read(&self) -> Result<KeyRing> {
         let Some(current) = self.text(CURRENT)? else {
             return Err(Error::invalid(ErrorCode::E001, CURRENT, "a master key", "none"));
         };

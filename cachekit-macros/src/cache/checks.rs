@@ -34,6 +34,13 @@ pub(super) fn check_options(options: &Options, function: &Function, shape: &Shap
                        `From<cachekit::Error>`";
         return Err(Error::new(span, message));
     }
+    if let Some(span) = options.encryption_fail_closed
+        && shape.result.is_none()
+    {
+        let message = "`encryption_fail_closed` needs a way to tell that an entry was refused: return a `Result` whose \
+                       error is `From<cachekit::Error>`";
+        return Err(Error::new(span, message));
+    }
     check_background(options, function)?;
     if let Some(path) = &options.shared_error
         && shape.result.is_none()

@@ -26,11 +26,24 @@ pub(crate) struct Options {
     pub(crate) stale_for: Option<Duration>,
     pub(crate) invalidate: Option<Ident>,
     pub(crate) shared_error: Option<Path>,
+    pub(crate) secure: bool,
+    pub(crate) encryption_fail_closed: Option<Span>,
+    pub(crate) tenancy: Tenancy,
     pub(crate) krate: Path,
 }
 
+/// Whose the entries are.
+pub(crate) enum Tenancy {
+    /// Nobody's in particular.
+    Undivided,
+    /// Those of the tenant that an expression names at each call.
+    Named(Box<Expr>),
+    /// Those of the tenant of the `tenant_scope` around the call.
+    Scoped,
+}
+
 /// What can be written, in the order in which it is told.
-const KNOWN: [&str; 15] = [
+const KNOWN: [&str; 19] = [
     "ttl",
     "none_ttl",
     "key",
@@ -46,11 +59,14 @@ const KNOWN: [&str; 15] = [
     "stale_for",
     "invalidate",
     "shared_error",
+    "secure",
+    "encryption_fail_closed",
+    "tenant",
+    "per_tenant",
 ];
 
 /// What other versions of CacheKit know, and what to do without it.
-const LATER: [(&str, &str); 7] = [
-    ("secure", "leave it away, and do not cache what must be encrypted"),
+const LATER: [(&str, &str); 6] = [
     ("io", "set the cache up in code and name it with `cache = ..`"),
     ("redis", "set the cache up in code and name it with `cache = ..`"),
     ("api_key", "set the cache up in code and name it with `cache = ..`"),
@@ -77,6 +93,9 @@ impl Parse for Options {
             stale_for: None,
             invalidate: None,
             shared_error: None,
+            secure: false,
+            encryption_fail_closed: None,
+            tenancy: Tenancy::Undivided,
             krate: parse_quote!(::cachekit),
         };
         let mut seen = Vec::<Ident>::new();
@@ -120,16 +139,20 @@ impl Options {
             "load_timeout" => self.load_timeout = Some((span, time::limit(&value(option, input)?)?)),
             "lock_timeout" => self.lock_timeout = Some(time::limit(&value(option, input)?)?),
             "timeout" => self.timeout = Some(time::limit(&value(option, input)?)?),
-            "background" => {
-                if input.peek(Token![=]) {
-                    return Err(Error::new(span, "`background` takes no value: write `background` alone"));
-                }
-                self.background = Some(span);
-            }
+            "background" => self.background = Some(alone(option, input)?),
             "refresh_after" => self.refresh_after = Some((span, time::limit(&value(option, input)?)?)),
             "stale_for" => self.stale_for = Some(time::limit(&value(option, input)?)?),
             "invalidate" => self.invalidate = Some(value(option, input)?),
             "shared_error" => self.shared_error = Some(value(option, input)?),
+            "secure" => self.secure = alone(option, input).map(|_| true)?,
+            "encryption_fail_closed" => self.encryption_fail_closed = Some(alone(option, input)?),
+            "tenant" | "per_tenant" if !matches!(self.tenancy, Tenancy::Undivided) => {
+                let message = "the tenant is either named at each call, with `tenant = ..`, or that of the \
+                               `cachekit::tenant_scope` around it, with `per_tenant`: leave one of them away";
+                return Err(Error::new(span, message));
+            }
+            "tenant" => self.tenancy = Tenancy::Named(Box::new(value(option, input)?)),
+            "per_tenant" => self.tenancy = alone(option, input).map(|_| Tenancy::Scoped)?,
             "crate" => self.krate = value::<LitStr>(option, input)?.parse()?,
             other => {
                 let message = match LATER.iter().find(|(later, _)| *later == other) {
@@ -143,6 +166,15 @@ impl Options {
         }
         Ok(())
     }
+}
+
+/// The place of an option that is said by its name alone.
+fn alone(option: &Ident, input: ParseStream<'_>) -> Result<Span> {
+    if input.peek(Token![=]) {
+        let message = format!("`{option}` takes no value: write `{option}` alone");
+        return Err(Error::new(option.span(), message));
+    }
+    Ok(option.span())
 }
 
 fn value<T: Parse>(option: &Ident, input: ParseStream<'_>) -> Result<T> {
@@ -168,6 +200,7 @@ fn example(option: &Ident) -> &'static str {
         "stale_for" => "stale_for = \"1h\"",
         "invalidate" => "invalidate = forget_user",
         "shared_error" => "shared_error = share_error",
+        "tenant" => "tenant = user.tenant",
         _ => "crate = \"cachekit\"",
     }
 }

@@ -1,6 +1,7 @@
 //! Real drills: the error comes about through the public API, by its real cause.
 
 mod configuration;
+mod encryption;
 mod redis;
 mod resilience;
 
@@ -13,6 +14,7 @@ use cachekit::core::{Acquired, Backend, Entry, FenceToken, SetOptions};
 use cachekit::{Cache, Error, ErrorCode, Key, MemoryBackend, Resilience, Result, cache};
 
 pub(super) use self::configuration::*;
+pub(super) use self::encryption::*;
 pub(super) use self::redis::*;
 pub(super) use self::resilience::*;
 use super::events::Events;

@@ -59,7 +59,7 @@ const fn told(body: Body) -> Part {
     Part::Runs { body, meanwhile: Meanwhile::Told }
 }
 
-const ENCRYPTION: Part = Part::Pending("comes with bytes and encryption");
+const RANDOMNESS: Part = Part::Pending("an operating system gives randomness as soon as it runs at all");
 const REDIS: Part = Part::Pending("comes with Redis in production grade: TLS, and slots that are bounded");
 const IO: Part = Part::Pending("comes with CachekitIO over HTTP");
 
@@ -69,13 +69,14 @@ macro_rules! body {
 
 #[rustfmt::skip] // a table is read by its columns
 const ROWS: &[Row] = &[
-    row(ErrorCode::E001, "ConfigurationError", ErrorKind::Permanent, NEITHER, not_made(body!(fake::key_provider)), ENCRYPTION),
+    row(ErrorCode::E001, "ConfigurationError", ErrorKind::Permanent, NEITHER, not_made(body!(fake::key_provider)), not_made(body!(real::no_master_key))),
     row(ErrorCode::E002, "ConfigurationError", ErrorKind::Permanent, NEITHER, not_made(body!(fake::key_provider)), not_made(body!(real::short_master_key))),
-    row(ErrorCode::E003, "DecryptionError", ErrorKind::Permanent, NEITHER, value(body!(fake::opening)), ENCRYPTION),
+    row(ErrorCode::E003, "DecryptionError", ErrorKind::Permanent, NEITHER, value(body!(fake::opening)), value(body!(real::tampered))),
     row(ErrorCode::E004, "ConfigurationError", ErrorKind::Permanent, NEITHER, not_made(body!(fake::construction)), not_made(body!(real::no_choice))),
-    row(ErrorCode::E005, "DecryptionError", ErrorKind::Permanent, NEITHER, value(body!(fake::plaintext)), ENCRYPTION),
-    row(ErrorCode::E006, "EncryptionError", ErrorKind::Permanent, NEITHER, value(body!(fake::sealing)), ENCRYPTION),
-    row(ErrorCode::E007, "ConfigurationError", ErrorKind::Permanent, NEITHER, value(body!(fake::one_key)), ENCRYPTION),
+    row(ErrorCode::E005, "DecryptionError", ErrorKind::Permanent, NEITHER, value(body!(fake::plaintext)), value(body!(real::in_the_clear))),
+    row(ErrorCode::E006, "EncryptionError", ErrorKind::Permanent, NEITHER, value(body!(fake::sealing)), value(body!(real::key_is_spent))),
+    row(ErrorCode::E007, "ConfigurationError", ErrorKind::Permanent, NEITHER, value(body!(fake::one_key)), value(body!(real::no_tenant))),
+    row(ErrorCode::E008, "EncryptionError", ErrorKind::Permanent, NEITHER, value(body!(fake::sealing)), RANDOMNESS),
     row(ErrorCode::E010, "ConnectionError", ErrorKind::Transient, RETRIED_AND_COUNTED, value(body!(fake::backend)), value(body!(real::nothing_listens))),
     row(ErrorCode::E011, "TimeoutError", ErrorKind::Timeout, RETRIED_AND_COUNTED, value(body!(fake::late)), value(body!(real::never_answers))),
     row(ErrorCode::E012, "ConnectionPoolError", ErrorKind::Transient, NO_SLOT, value(body!(fake::unsent)), REDIS),

@@ -50,7 +50,11 @@ impl Transform for FakeTransform {
     }
 
     fn fingerprint(&self) -> Option<[u8; 16]> {
-        (self.kind == TransformKind::Encryption).then_some(*b"fake fingerprint")
+        (self.kind == TransformKind::Encryption).then_some(FINGERPRINT)
+    }
+
+    fn knows(&self, fingerprint: &[u8; 16]) -> bool {
+        *fingerprint == FINGERPRINT
     }
 
     fn apply(&self, context: &EntryContext<'_>, bytes: &mut Vec<u8>) -> Result<Applied> {
@@ -110,3 +114,4 @@ fn scramble(bytes: &mut [u8]) {
 }
 
 const TAG: usize = 8;
+const FINGERPRINT: [u8; 16] = *b"fake fingerprint";

@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::resume_unwind;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cachekit_core::{Error, ErrorCode, KeyWriter, LoadFailure, LoadedOption, Namespace, NotShared, OwnedLoads};
@@ -34,6 +35,8 @@ pub struct Missing<V> {
     /// Its namespace and key, if there is a cache.
     pub(super) at: Option<(Namespace<V, OwnedLoads>, KeyWriter)>,
     pub(super) function: &'static str,
+    /// Whether it was told before that the function cannot tell its callers of an entry that was refused.
+    pub(super) untold: &'static AtomicBool,
 }
 
 impl<V> fmt::Debug for Missing<V> {
@@ -56,7 +59,10 @@ impl<V: Send + Sync + 'static> Missing<V> {
             Ok(found) => P::found(found),
             Err(LoadFailure::Panicked) => panicked(self.function),
             // Whatever the trouble with the cache, and however long it takes: there is no other way to an answer.
-            Err(_) => None,
+            Err(failure) => {
+                note_untold(self.function, self.untold, &failure);
+                None
+            }
         };
         match found {
             Some(found) => found,
@@ -78,7 +84,8 @@ impl<V: Send + Sync + 'static> Missing<V> {
         let handed = loader.clone();
         let work = async move { Ok::<_, Infallible>(LoadedOption::from(P::loaded(handed.run().await))) };
         let absent_will_do = P::found(None).is_some();
-        let found = Box::pin(namespace.spawn_shared(&key, work, NotShared, absent_will_do)).await.ok();
+        let found = Box::pin(namespace.spawn_shared(&key, work, NotShared, absent_will_do)).await;
+        let found = found.inspect_err(|failure| note_untold(self.function, self.untold, failure)).ok();
         match found.and_then(P::found) {
             Some(found) => found,
             None => match loader.take() {
@@ -117,7 +124,12 @@ impl<V: Send + Sync + 'static> Missing<V> {
                 Some(found) => return R::from_result(Ok(found)),
                 None => None,
             },
-            Err(failure) => told(self.function, failure, sharing, from_error),
+            Err(failure) => {
+                if from_error.is_none() {
+                    note_untold(self.function, self.untold, &failure);
+                }
+                told(self.function, failure, sharing, from_error)
+            }
         };
         match (failed, loader.take()) {
             (Some(error), _) => R::from_result(Err(error)),
@@ -151,7 +163,12 @@ impl<V: Send + Sync + 'static> Missing<V> {
                 Some(found) => return R::from_result(Ok(found)),
                 None => None,
             },
-            Err(failure) => told(self.function, failure, sharing, from_error),
+            Err(failure) => {
+                if from_error.is_none() {
+                    note_untold(self.function, self.untold, &failure);
+                }
+                told(self.function, failure, sharing, from_error)
+            }
         };
         match failed {
             Some(error) => R::from_result(Err(error)),
@@ -206,7 +223,29 @@ fn told<E>(
             let message = format!("`{function}` did not finish within its `load_timeout`");
             from_error(Error::new(ErrorCode::E034, message))
         }),
+        LoadFailure::Cache(error) if is_refusal(&error) => from_error.map(|from_error| from_error(error)),
         _ => None,
+    }
+}
+
+/// Whether an entry was found that the namespace is closed to. With these codes a load ends for no other reason.
+fn is_refusal(error: &Error) -> bool {
+    matches!(error.code(), ErrorCode::E003 | ErrorCode::E005)
+}
+
+/// Says once of a function that it runs although an entry was refused, for its callers cannot be told.
+fn note_untold<E>(function: &str, untold: &AtomicBool, failure: &LoadFailure<E>) {
+    if let LoadFailure::Cache(error) = failure
+        && is_refusal(error)
+        && !untold.swap(true, Ordering::Relaxed)
+    {
+        tracing::error!(
+            code = %error.code(),
+            %error,
+            function,
+            "entry refused, and the function runs all the same: it returns no `Result` to tell with, whose error is \
+             `From<cachekit::Error>`"
+        );
     }
 }
 

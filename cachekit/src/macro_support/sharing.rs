@@ -233,7 +233,7 @@ impl<E> FromErrorNot<E> for Probe<E> {
 
 /// Errors that the cache's can become, where that is required.
 #[diagnostic::on_unimplemented(
-    message = "`load_timeout` needs an error that is `From<cachekit::Error>`, to tell that the time is over",
+    message = "this option has something to tell that the body does not: it needs an error that is `From<cachekit::Error>`",
     label = "`{Self}` is not",
     note = "write `impl From<cachekit::Error> for {Self}`, or return `anyhow::Error` or a `Box<dyn Error + Send + Sync>`"
 )]

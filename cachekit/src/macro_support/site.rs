@@ -13,6 +13,7 @@ use super::missing::{Entered, Missing};
 use super::path;
 use super::shape::Plain;
 use super::source::Source;
+use super::tenancy::{Opened, Tenancy};
 
 /// What the macro knows of a function.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub struct SiteOptions {
     pub timeout: Option<Duration>,
     pub refresh_after: Option<Duration>,
     pub stale_for: Option<Duration>,
+    pub secure: bool,
+    pub encryption_fail_closed: bool,
 }
 
 /// A cached function: what it was told, and the namespace that it opened.
@@ -39,8 +42,10 @@ pub struct Site<V: 'static> {
     /// The name or the path of the function, or why it has none.
     path: OnceLock<Result<String>>,
     /// The namespace in the cache that was there first.
-    home: OnceLock<(u64, Namespace<V, OwnedLoads>)>,
+    home: OnceLock<(u64, Opened<V>)>,
     reported: AtomicBool,
+    /// Whether it was told that the function cannot tell of an entry that was refused.
+    untold: AtomicBool,
 }
 
 impl<V: Send + Sync + 'static> Site<V> {
@@ -54,34 +59,42 @@ impl<V: Send + Sync + 'static> Site<V> {
             path: OnceLock::new(),
             home: OnceLock::new(),
             reported: AtomicBool::new(false),
+            untold: AtomicBool::new(false),
         }
     }
 
     /// Looks up what the arguments name. A hit in L1 neither waits nor allocates.
     #[inline]
-    pub fn enter<Here, P, S>(&'static self, source: S, write: impl Fn(&mut KeyWriter)) -> Entered<P::Return, V>
+    pub fn enter<Here, P, S, O>(
+        &'static self,
+        source: S,
+        tenancy: O,
+        write: impl Fn(&mut KeyWriter),
+    ) -> Entered<P::Return, V>
     where
         P: Plain<Value = V>,
         S: Source<V>,
+        O: Tenancy,
     {
-        self.with_namespace::<Here, S, _>(source, true, |namespace| {
-            let function = self.options.function;
-            let Ok(namespace) = namespace else { return Entered::Missing(Missing { at: None, function }) };
+        self.with_namespace::<Here, S, O, _>(source, &tenancy, true, |namespace| {
+            let missing = |at| Missing { at, function: self.options.function, untold: &self.untold };
+            let Ok(namespace) = namespace else { return Entered::Missing(missing(None)) };
             let key = Arguments { name: self.part_of_key(), write };
             match namespace.lookup(&key).and_then(P::found) {
                 Some(found) => Entered::Found(found),
-                None => Entered::Missing(Missing { at: Some((namespace.clone(), key.written())), function }),
+                None => Entered::Missing(missing(Some((namespace.clone(), key.written())))),
             }
         })
     }
 
     /// Names what the arguments name, to be invalidated.
-    pub fn outdated<Here, P, S>(&'static self, source: S, write: impl Fn(&mut KeyWriter)) -> Outdated<V>
+    pub fn outdated<Here, P, S, O>(&'static self, source: S, tenancy: O, write: impl Fn(&mut KeyWriter)) -> Outdated<V>
     where
         P: Plain<Value = V>,
         S: Source<V>,
+        O: Tenancy,
     {
-        Outdated(self.with_namespace::<Here, S, _>(source, false, |namespace| match namespace {
+        Outdated(self.with_namespace::<Here, S, O, _>(source, &tenancy, false, |namespace| match namespace {
             Ok(namespace) => Ok((namespace.clone(), Arguments { name: self.part_of_key(), write }.written())),
             Err(error) => Err(error.clone()),
         }))
@@ -89,43 +102,50 @@ impl<V: Send + Sync + 'static> Site<V> {
 
     /// Hands over the function's namespace in the cache of this call, or why there is none, which is reported once.
     #[inline]
-    fn with_namespace<Here, S: Source<V>, R>(
+    fn with_namespace<Here, S: Source<V>, O: Tenancy, R>(
         &'static self,
         source: S,
+        tenancy: &O,
         claims: bool,
         then: impl FnOnce(Result<&Namespace<V, OwnedLoads>, &Error>) -> R,
     ) -> R {
         source.with(|cache, lasting| {
-            if let (Some((id, namespace)), Some(cache)) = (self.home.get(), cache)
+            // That the process has no cache was reported when it was to be made.
+            let quiet = cache.is_none();
+            let then = |namespace: Result<&Namespace<V, OwnedLoads>, &Error>| {
+                if let Err(error) = namespace
+                    && !quiet
+                {
+                    self.report(error);
+                }
+                then(namespace)
+            };
+            if let (Some((id, opened)), Some(cache)) = (self.home.get(), cache)
                 && *id == cache.id()
             {
-                return then(Ok(namespace));
+                return tenancy.with(opened, then);
             }
-            match self.open::<S>(cache, type_name::<Here>(), claims) {
-                Ok((id, namespace)) if lasting => {
-                    // Another thread may have been first, perhaps with another cache: either is as good.
-                    let _ = self.home.set((id, namespace.clone()));
-                    then(Ok(&namespace))
-                }
-                Ok((_, namespace)) => then(Ok(&namespace)),
-                Err(error) => {
-                    // That the process has no cache was reported when it was to be made.
-                    if cache.is_some() {
-                        self.report(&error);
+            match self.open::<S, O>(cache, type_name::<Here>(), claims) {
+                Ok((id, opened)) => {
+                    let told = tenancy.with(&opened, then);
+                    if lasting {
+                        // Another thread may have been first, perhaps with another cache: either is as good.
+                        let _ = self.home.set((id, opened));
                     }
-                    then(Err(&error))
+                    told
                 }
+                Err(error) => then(Err(&error)),
             }
         })
     }
 
     #[cold]
-    fn open<S: Source<V>>(
+    fn open<S: Source<V>, O: Tenancy>(
         &'static self,
         cache: Option<&cachekit_core::Cache<S::Format>>,
         here: &str,
         claims: bool,
-    ) -> Result<(u64, Namespace<V, OwnedLoads>)> {
+    ) -> Result<(u64, Opened<V>)> {
         let SiteOptions { function, namespace, name, ttl, none_ttl, load_timeout, lock_timeout, timeout, .. } =
             &self.options;
         let cache = cache.ok_or_else(|| Error::new(ErrorCode::E044, "there is no cache in this process"))?;
@@ -159,7 +179,15 @@ impl<V: Send + Sync + 'static> Site<V> {
         if let Some(time) = self.options.stale_for {
             builder = builder.stale_for(time);
         }
-        Ok((cache.id(), builder.open()?))
+        if self.options.secure {
+            builder = builder.secure();
+        }
+        if self.options.encryption_fail_closed {
+            builder = builder.encryption_fail_closed(true);
+        }
+        let opened =
+            if O::DIVIDED { Opened::Divided(builder.per_tenant().open()?) } else { Opened::Whole(builder.open()?) };
+        Ok((cache.id(), opened))
     }
 
     /// The part that keys begin with, in a namespace that other functions may use, too.

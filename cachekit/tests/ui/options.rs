@@ -12,11 +12,6 @@ async fn unknown(id: u64) -> u64 {
     id
 }
 
-#[cache(secure)]
-async fn later_secure(id: u64) -> u64 {
-    id
-}
-
 #[cache(io)]
 async fn later_io(id: u64) -> u64 {
     id
@@ -99,6 +94,31 @@ async fn limit_without_a_result(id: u64) -> u64 {
 
 #[cache(shared_error = share)]
 async fn sharing_without_a_result(id: u64) -> u64 {
+    id
+}
+
+#[cache(secure = true)]
+async fn secure_with_a_value(id: u64) -> u64 {
+    id
+}
+
+#[cache(encryption_fail_closed)]
+async fn closed_without_a_result(id: u64) -> u64 {
+    id
+}
+
+#[cache(tenant)]
+async fn tenant_without_a_value(id: u64) -> u64 {
+    id
+}
+
+#[cache(tenant = "acme", per_tenant)]
+async fn two_tenants(id: u64) -> u64 {
+    id
+}
+
+#[cache(per_tenant = "acme")]
+async fn scope_with_a_value(id: u64) -> u64 {
     id
 }
 

@@ -23,8 +23,10 @@ async fn hidden_result(id: u64) -> Alias {
     Ok(id)
 }
 
+struct Lost;
+
 #[cache(load_timeout = "5s")]
-async fn limit(id: u64) -> Result<u64, std::fmt::Error> {
+async fn limit(id: u64) -> Result<u64, Lost> {
     Ok(id)
 }
 

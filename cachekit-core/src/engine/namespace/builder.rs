@@ -31,10 +31,10 @@ pub struct NamespaceBuilder<T, L = BorrowedLoads> {
     operation: Option<String>,
     serializer: Option<Arc<dyn Serializer<T>>>,
     transforms: Vec<Arc<dyn Transform>>,
-    intent: Intent,
+    pub(super) intent: Intent,
     weigher: Option<Weigher<T>>,
     version: u32,
-    settings: Settings,
+    pub(super) settings: Settings,
     loads: PhantomData<fn() -> L>,
 }
 
@@ -181,45 +181,6 @@ impl<T: Send + Sync + 'static, L: Loads> NamespaceBuilder<T, L> {
     /// Changes the bytes on their way to the backend and back. Compression before encryption, one of each kind.
     pub fn transform(mut self, transform: impl Transform) -> Self {
         self.transforms.push(Arc::new(transform));
-        self
-    }
-
-    /// Encrypts the entries with `encryption`, whatever the cache says: `Keys::encryption` of `cachekit-crypto`.
-    ///
-    /// What is kept in L1 is the entry as it is stored, older values included, and each hit opens it. Nothing is ever
-    /// stored in the clear, and an entry that is found in the clear is E005.
-    ///
-    /// Compression, if there is any, comes before it. All openings of a namespace in one cache share the encryption of the
-    /// first.
-    pub fn encrypt(mut self, encryption: impl Transform) -> Self {
-        self.intent = Intent::With(Arc::new(encryption));
-        self
-    }
-
-    /// Encrypts the entries with what the cache has for that
-    /// ([`CacheBuilder::encrypt_where_asked`](crate::CacheBuilder::encrypt_where_asked)), or refuses to open the
-    /// namespace: E001. Otherwise as [`encrypt`](Self::encrypt).
-    pub fn secure(mut self) -> Self {
-        self.intent = Intent::Secure;
-        self
-    }
-
-    /// Stores the entries in the clear, in a cache that encrypts those of other namespaces.
-    pub fn plaintext(mut self) -> Self {
-        self.intent = Intent::Plaintext;
-        self
-    }
-
-    /// Whether who loads a value is told of an entry that does not authenticate (E003), or is in the clear where only
-    /// encrypted ones are accepted (E005): then the load ends with [`LoadError::Cache`](crate::LoadError::Cache), and the
-    /// entry is left in place. The cache's default unless said; that is false: the value is computed anew, the entry
-    /// overwritten, and one warning per key and minute says so.
-    ///
-    /// A `Result` is needed to tell it: `get_or_load` and its kin have one. Direct calls return such errors in any case.
-    /// An entry whose key is not at hand is a miss all the same, for processes on either side of a rotation have to live
-    /// together.
-    pub fn encryption_fail_closed(mut self, fail_closed: bool) -> Self {
-        self.settings.encryption_fail_closed = fail_closed;
         self
     }
 

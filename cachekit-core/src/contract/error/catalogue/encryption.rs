@@ -1,4 +1,4 @@
-//! Encryption, E001 to E007: master keys, and entries that are not what they should be.
+//! Encryption, E001 to E008: master keys, and entries that are not what they should be.
 
 macro_rules! encryption_codes {
     ([$($before:tt)*] $next:ident $($rest:ident)*) => { $next! { [$($before)*
@@ -144,6 +144,23 @@ E007: Configuration, Permanent, retried: No, trips_breaker: false, Addition {
     avoid: "Take the tenant as a parameter of the function that reads the cache, so that it cannot be forgotten.",
     meanwhile: "Nothing is read or stored. A direct call returns the error; a cached function runs uncached and the \
         error is reported.",
+}
+
+E008: Encryption, Permanent, retried: No, trips_breaker: false, Addition {
+    title: "The operating system gave no randomness to encrypt with.",
+    meaning: "Each entry is sealed with random bytes of the operating system, and it gave none. With anything less than \
+        that, two entries might be sealed alike, which would give their contents away.",
+    causes: [
+        "A sandbox forbids the system call `getrandom`, and `/dev/urandom` is not there either, as in a bare chroot.",
+        "The machine has just started, and its generator is not ready.",
+    ],
+    fixes: [
+        "See whether a process in the same sandbox gets any: `head -c 16 /dev/urandom | wc -c` prints 16.",
+        "Allow `getrandom` in the seccomp profile, and mount `/dev` in the chroot or container.",
+    ],
+    avoid: "Run a start-up check that seals something, such as a `set`, in the sandbox that the service will live in.",
+    meanwhile: "Entries that are stored can still be read. New values are returned to the caller and not stored; \
+        nothing is written in plaintext instead.",
 }
 
     ] $($rest)* } };
