@@ -7,12 +7,11 @@
 
 mod ours;
 mod peers;
-mod record;
 
 use std::sync::Arc;
 
 use crate::harness::{Candidate, Row, compare};
-use record::Record;
+use crate::record::Record;
 
 const KEYS: u64 = 1_000;
 

@@ -1,9 +1,12 @@
 //! Measures CacheKit beside its floor and its peers, in turn, and prints the ratios.
 
+mod crypto;
+mod entries;
 mod harness;
 mod l1;
 mod machine;
 mod policies;
+mod record;
 mod report;
 
 use std::process::ExitCode;
@@ -12,7 +15,8 @@ use harness::Row;
 use lexopt::{Arg, ValueExt};
 
 /// Every bench, by the name that the command line takes.
-const BENCHES: &[(&str, Bench)] = &[("l1", l1::run), ("policies", policies::run)];
+const BENCHES: &[(&str, Bench)] =
+    &[("l1", l1::run), ("policies", policies::run), ("crypto", crypto::run), ("serde", entries::run)];
 
 type Bench = fn() -> Vec<Row>;
 

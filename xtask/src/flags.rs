@@ -16,6 +16,7 @@ Commands:
   new-backend NAME [--into FOLDER] [--cachekit PATH]
                                     writes a plug-in crate to begin with, beside this repository or into FOLDER;
                                     it finds the crates of this repository at PATH
+  fuzz [TARGET] [--seconds N]       runs one fuzz target, or all, which share the N seconds; a minute each if not said
   soak [OPTIONS]                    long trials with real servers; `--help` tells which
   bench [NAME] [--format FORMAT]    measures us beside our peers; FORMAT is `table` (default) or `json`
 
@@ -28,6 +29,7 @@ pub(crate) enum Command {
     Check,
     Tidy,
     Bench(Bench),
+    Fuzz(Fuzz),
     /// With its arguments as they are.
     Conformance(Vec<OsString>),
     /// With its arguments as they are.
@@ -42,6 +44,15 @@ pub(crate) struct Bench {
     /// One bench, or all of them.
     pub(crate) name: Option<String>,
     pub(crate) json: bool,
+}
+
+/// What `cargo xtask fuzz` was asked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Fuzz {
+    /// One target, or all of them.
+    pub(crate) target: Option<String>,
+    /// For all of them together.
+    pub(crate) seconds: Option<u64>,
 }
 
 /// What `cargo xtask new-backend` was asked for.
@@ -66,6 +77,7 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, Error> {
         "check" => Command::Check,
         "tidy" => Command::Tidy,
         "bench" => return bench(parser),
+        "fuzz" => return fuzz(parser),
         "new-backend" => return new_backend(parser),
         "conformance" => return Ok(Command::Conformance(parser.raw_args()?.collect())),
         "soak" => return Ok(Command::Soak(parser.raw_args()?.collect())),
@@ -90,6 +102,19 @@ fn bench(mut parser: Parser) -> Result<Command, Error> {
         }
     }
     Ok(Command::Bench(asked))
+}
+
+fn fuzz(mut parser: Parser) -> Result<Command, Error> {
+    let mut asked = Fuzz::default();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("seconds") => asked.seconds = Some(parser.value()?.parse()?),
+            Arg::Value(target) if asked.target.is_none() => asked.target = Some(target.string()?),
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Command::Fuzz(asked))
 }
 
 fn new_backend(mut parser: Parser) -> Result<Command, Error> {
@@ -137,6 +162,9 @@ mod tests {
         assert_eq!(parsed("soak outage"), Ok(Command::Soak(vec!["outage".into()])));
         let asked = ["--seed", "7"].map(OsString::from).to_vec();
         assert_eq!(parsed("conformance --seed 7"), Ok(Command::Conformance(asked)));
+        let json = Fuzz { target: Some("json".into()), seconds: Some(90) };
+        assert_eq!(parsed("fuzz"), Ok(Command::Fuzz(Fuzz::default())));
+        assert_eq!(parsed("fuzz json --seconds 90"), Ok(Command::Fuzz(json)));
         let redb = NewBackend { name: "redb".into(), folder: Some("x".into()), cachekit: Some("../c".into()) };
         assert_eq!(parsed("new-backend redb --into x --cachekit ../c"), Ok(Command::NewBackend(redb)));
         let l1 = Bench { name: Some("l1".into()), json: true };
@@ -152,6 +180,8 @@ mod tests {
             "test --quick",
             "test twice",
             "bench a b",
+            "fuzz a b",
+            "fuzz --seconds soon",
             "new-backend",
             "new-backend a b",
             "bench --format xml",

@@ -6,8 +6,9 @@ mod cargo;
 mod check;
 mod conformance;
 mod flags;
+mod fuzz;
 mod new_backend;
-mod servers;
+mod programs;
 mod soak;
 mod step;
 mod tally;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Ok(Command::Tidy) => tidy::run(),
         Ok(Command::Bench(asked)) => bench::run(&asked),
         Ok(Command::Conformance(asked)) => conformance::run(&asked),
+        Ok(Command::Fuzz(asked)) => fuzz::run(&asked),
         Ok(Command::Soak(asked)) => soak::run(&asked),
         Ok(Command::NewBackend(asked)) => new_backend::run(&asked),
         Ok(Command::Help) => {

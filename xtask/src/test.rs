@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use crate::cargo;
 use crate::check;
-use crate::servers;
+use crate::fuzz;
+use crate::programs;
 use crate::step::{Failure, Run, Step};
 use crate::workspace::{Member, Workspace};
 
@@ -18,14 +19,15 @@ pub(crate) fn run() -> Result<ExitCode, String> {
 }
 
 fn steps(run: &mut Run, workspace: &Workspace) -> Result<(), Failure> {
-    for server in [servers::REDIS, servers::MEMCACHED] {
-        run.task(server.program(), "cargo xtask test", || server.ensure())?;
+    for program in [programs::REDIS, programs::MEMCACHED, programs::COMPILER] {
+        run.task(program.name(), "cargo xtask test", || program.ensure())?;
     }
     check::steps(run, workspace)?;
     tests(run, workspace)?;
     features(run, workspace)?;
     documentation(run, workspace)?;
-    dependencies(run)
+    dependencies(run)?;
+    fuzz::steps(run)
 }
 
 fn tests(run: &mut Run, workspace: &Workspace) -> Result<(), Failure> {

@@ -2,6 +2,7 @@
 
 mod documents;
 mod rooms;
+mod secrets;
 mod sources;
 
 use std::fs;
@@ -22,7 +23,9 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
     let mut found = Vec::new();
     for path in rust_files(root)? {
         let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
-        found.extend(sources::check(&shown, &read(&path)?));
+        let text = read(&path)?;
+        found.extend(sources::check(&shown, &text));
+        found.extend(secrets::check(&shown, &text));
     }
     found.extend(documents::check(root)?);
     found.extend(rooms::check(workspace)?);

@@ -1,15 +1,16 @@
 //! The cached value: a struct such as a service has, of a given encoded size.
 
+use postcard_schema::Schema;
 use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Schema)]
 pub struct Record {
     pub id: u64,
     pub name: String,
     pub items: Vec<Item>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Schema)]
 pub struct Item {
     pub number: u32,
     pub label: String,
