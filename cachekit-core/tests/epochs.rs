@@ -172,9 +172,8 @@ impl Serializer<u64> for Sparse {
 async fn in_the_interop_layout_no_entry_is_believed_any_more_and_nobody_counts() {
     let clock = ManualClock::new();
     let backend = backend(&clock).counting();
-    let open = |cache: &Cache<Text>| {
-        cache.namespace("n").serializer(Sparse).interop("op").ttl(Ttl::Never).open().unwrap()
-    };
+    let open =
+        |cache: &Cache<Text>| cache.namespace("n").serializer(Sparse).interop("op").ttl(Ttl::Never).open().unwrap();
     let digits = |number: u64| format!("{number:064x}");
     let (cache, elsewhere) = (cache(&backend, &clock), cache(&backend, &clock));
     let (ours, theirs): (Namespace<u64>, Namespace<u64>) = (open(&cache), open(&elsewhere));

@@ -1,11 +1,5 @@
 //! Every serializer keeps every rule of the suite, with plain values and with every shape that serde has.
-#![cfg(all(
-    feature = "msgpack",
-    feature = "json",
-    feature = "postcard",
-    feature = "arrow",
-    feature = "interop"
-))]
+#![cfg(all(feature = "msgpack", feature = "json", feature = "postcard", feature = "arrow", feature = "interop"))]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
