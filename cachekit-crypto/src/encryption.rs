@@ -9,6 +9,7 @@ use zeroize::Zeroize;
 
 use crate::cipher::{NONCE, TAG};
 use crate::derivation::{COMMITMENT, SALT};
+use crate::interop::InteropEncryption;
 use crate::keys::Shared;
 use crate::session;
 
@@ -55,6 +56,11 @@ impl Transform for Encryption {
     /// Whether the key with this fingerprint is in the ring.
     fn knows(&self, fingerprint: &[u8; 16]) -> bool {
         self.keys.ring().find(fingerprint).is_some()
+    }
+
+    /// As [`Keys::interop_encryption`](crate::Keys::interop_encryption) makes it, for the tenant `default`.
+    fn for_interop(&self) -> Option<Arc<dyn Transform>> {
+        Some(Arc::new(InteropEncryption::new(Arc::clone(&self.keys))))
     }
 
     fn apply(&self, context: &EntryContext<'_>, bytes: &mut Vec<u8>) -> Result<Applied> {

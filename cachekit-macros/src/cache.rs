@@ -70,7 +70,7 @@ impl<'a> Cached<'a> {
     fn body(&self, loader: TokenStream) -> TokenStream {
         let krate = &self.options.krate;
         let [found, missing] = ["found", "missing"].map(|name| Ident::new(name, Span::mixed_site()));
-        let enter = self.enter(quote!(enter));
+        let enter = self.enter("enter");
         let plain = self.shape.plain(krate);
         let (load, load_result) = match self.options.background {
             // What the body cannot do, it is told where `background` stands.
@@ -124,11 +124,11 @@ impl<'a> Cached<'a> {
     }
 
     /// An expression: the site of the function, asked to `act` on the entry that the arguments name.
-    fn enter(&self, act: TokenStream) -> TokenStream {
+    fn enter(&self, act: &str) -> TokenStream {
         let Options { ttl, none_ttl, load_timeout, lock_timeout, timeout, cache, secure, krate, .. } = self.options;
         let encryption_fail_closed = self.options.encryption_fail_closed.is_some();
         let refresh_after = expand_limit(self.options.refresh_after.map(|(_, age)| age));
-        let stale_for = expand_limit(self.options.stale_for);
+        let stale_for = expand_limit(self.options.stale_for.map(|(_, time)| time));
         let writer = Ident::new("writer", Span::mixed_site());
         let (value, plain) = (self.shape.value(krate), self.shape.plain(krate));
         let function = self.function.signature.ident.unraw().to_string();
@@ -137,9 +137,10 @@ impl<'a> Cached<'a> {
             None => quote! { ::core::option::Option::None },
         };
         let (namespace, name) = (text(&self.options.namespace), text(&self.options.name));
+        let interop = text(&self.options.interop);
         // In a namespace of the user's own, other functions may live: without a key of the user's own, the name parts
         // them.
-        let named = self.options.namespace.is_some() && self.options.key.is_none();
+        let named = self.options.namespace.is_some() && self.options.key.is_none() && self.options.interop.is_none();
         let ttl = ttl.unwrap_or(Ttl::For(DEFAULT_TTL)).expand(krate);
         let none_ttl = match none_ttl {
             Some((_, ttl)) => {
@@ -159,18 +160,29 @@ impl<'a> Cached<'a> {
         };
         let tenancy = match &self.options.tenancy {
             Tenancy::Undivided => quote! { #krate::__private::Undivided },
-            Tenancy::Scoped => quote! { #krate::__private::OfScope },
+            Tenancy::Scoped(_) => quote! { #krate::__private::OfScope },
             Tenancy::Named(tenant) => {
                 let span = tenant.span();
                 quote_spanned! { span=> #krate::__private::OfTenant(::core::convert::AsRef::<str>::as_ref(&(#tenant))) }
             }
         };
+        let shared = self.options.interop.is_some();
         let parts = self.parts.iter().map(|part| match part {
+            Part::Value { root, expression } if shared => {
+                quote_spanned! { root.span()=> #krate::interop::ArgWriter::argument(#writer, &#expression); }
+            }
             Part::Text(text) => quote! { #krate::KeyWriter::text(#writer, #text); },
             Part::Value { root, expression } => {
                 quote_spanned! { root.span()=> #krate::IntoKey::write_key(&#expression, #writer); }
             }
         });
+        let (act, others, call) = if shared {
+            let (act, count) = (Ident::new(&format!("{act}_interop"), Span::mixed_site()), self.parts.len());
+            (act, quote!(_), quote! { #count, |#writer: &mut #krate::interop::ArgWriter| { #(#parts)* } })
+        } else {
+            let key = quote! { |#writer: &mut #krate::KeyWriter| { #(#parts)* } };
+            (Ident::new(act, Span::mixed_site()), quote!(_, _), quote! { #tenancy, #key })
+        };
         let alias = match &self.shape.result {
             Some(_) => TokenStream::new(),
             // Under another name a `Result` would be cached with its error.
@@ -203,12 +215,9 @@ impl<'a> Cached<'a> {
                     stale_for: #stale_for,
                     secure: #secure,
                     encryption_fail_closed: #encryption_fail_closed,
+                    interop: #interop,
                 });
-            __CACHEKIT_SITE.#act::<__CachekitHere, #plain, _, _>(
-                #source,
-                #tenancy,
-                |#writer: &mut #krate::KeyWriter| { #(#parts)* },
-            )
+            __CACHEKIT_SITE.#act::<__CachekitHere, #plain, #others>(#source, #call)
         }}
     }
 
@@ -274,7 +283,7 @@ impl<'a> Cached<'a> {
         let doc = format!("Invalidates what `{}` has cached for these arguments.", signature.ident);
         signature.ident = name.clone();
         signature.output = syn::parse_quote!(-> #krate::__private::Invalidation);
-        let enter = self.enter(quote!(outdated));
+        let enter = self.enter("outdated");
         Ok(quote! {
             #(#conditions)*
             #[doc = #doc]

@@ -33,6 +33,16 @@ pub use cachekit_serde::MessagePack;
 #[cfg(feature = "postcard")]
 pub use cachekit_serde::Postcard;
 
+/// Keys, values and dates of entries that CacheKit's other clients read and write, too.
+#[cfg_attr(feature = "macros", doc = "")]
+#[cfg_attr(feature = "macros", doc = include_str!("../../docs/interop.md"))]
+#[cfg(feature = "interop")]
+pub mod interop {
+    #[cfg(feature = "macros")]
+    pub use cachekit_macros::InteropArg;
+    pub use cachekit_serde::interop::*;
+}
+
 /// The contracts and everything else that core has, for what is not lifted to this crate's root.
 pub use cachekit_core as core;
 

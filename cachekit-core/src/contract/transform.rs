@@ -1,6 +1,7 @@
 //! [`Transform`]: bytes to bytes, on the way between serializer and backend.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::{Error, ErrorCode, Format, Key, Layout, Result};
 
@@ -74,6 +75,12 @@ pub trait Transform: fmt::Debug + Send + Sync + 'static {
                 format_args!("{self:?}"),
             )),
         }
+    }
+
+    /// The same encryption for the interop layout, if it is another one there: what a namespace is given that takes its
+    /// encryption from the cache and is in that layout.
+    fn for_interop(&self) -> Option<Arc<dyn Transform>> {
+        None
     }
 
     /// The one tenant whose entries it seals, if it is made for one. All openings of a namespace have to agree on it.

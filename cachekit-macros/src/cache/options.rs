@@ -23,7 +23,8 @@ pub(crate) struct Options {
     pub(crate) timeout: Option<Duration>,
     pub(crate) background: Option<Span>,
     pub(crate) refresh_after: Option<(Span, Duration)>,
-    pub(crate) stale_for: Option<Duration>,
+    pub(crate) stale_for: Option<(Span, Duration)>,
+    pub(crate) interop: Option<LitStr>,
     pub(crate) invalidate: Option<Ident>,
     pub(crate) shared_error: Option<Path>,
     pub(crate) secure: bool,
@@ -39,11 +40,22 @@ pub(crate) enum Tenancy {
     /// Those of the tenant that an expression names at each call.
     Named(Box<Expr>),
     /// Those of the tenant of the `tenant_scope` around the call.
-    Scoped,
+    Scoped(Span),
+}
+
+impl Tenancy {
+    /// Where it is said that entries are somebody's.
+    pub(crate) fn span(&self) -> Option<Span> {
+        match self {
+            Self::Undivided => None,
+            Self::Named(tenant) => Some(tenant.span()),
+            Self::Scoped(span) => Some(*span),
+        }
+    }
 }
 
 /// What can be written, in the order in which it is told.
-const KNOWN: [&str; 19] = [
+const KNOWN: [&str; 20] = [
     "ttl",
     "none_ttl",
     "key",
@@ -57,6 +69,7 @@ const KNOWN: [&str; 19] = [
     "background",
     "refresh_after",
     "stale_for",
+    "interop",
     "invalidate",
     "shared_error",
     "secure",
@@ -66,11 +79,10 @@ const KNOWN: [&str; 19] = [
 ];
 
 /// What other versions of CacheKit know, and what to do without it.
-const LATER: [(&str, &str); 6] = [
+const LATER: [(&str, &str); 5] = [
     ("io", "set the cache up in code and name it with `cache = ..`"),
     ("redis", "set the cache up in code and name it with `cache = ..`"),
     ("api_key", "set the cache up in code and name it with `cache = ..`"),
-    ("interop", "leave it away, and let each language have entries of its own"),
     ("serializer", "set up a cache of that format in code and name it with `cache = ..`"),
     ("fail_closed", "leave it away: a cached function runs whatever becomes of the cache"),
 ];
@@ -91,6 +103,7 @@ impl Parse for Options {
             background: None,
             refresh_after: None,
             stale_for: None,
+            interop: None,
             invalidate: None,
             shared_error: None,
             secure: false,
@@ -141,7 +154,8 @@ impl Options {
             "timeout" => self.timeout = Some(time::limit(&value(option, input)?)?),
             "background" => self.background = Some(alone(option, input)?),
             "refresh_after" => self.refresh_after = Some((span, time::limit(&value(option, input)?)?)),
-            "stale_for" => self.stale_for = Some(time::limit(&value(option, input)?)?),
+            "stale_for" => self.stale_for = Some((span, time::limit(&value(option, input)?)?)),
+            "interop" => self.interop = Some(value(option, input)?),
             "invalidate" => self.invalidate = Some(value(option, input)?),
             "shared_error" => self.shared_error = Some(value(option, input)?),
             "secure" => self.secure = alone(option, input).map(|_| true)?,
@@ -152,7 +166,7 @@ impl Options {
                 return Err(Error::new(span, message));
             }
             "tenant" => self.tenancy = Tenancy::Named(Box::new(value(option, input)?)),
-            "per_tenant" => self.tenancy = alone(option, input).map(|_| Tenancy::Scoped)?,
+            "per_tenant" => self.tenancy = alone(option, input).map(Tenancy::Scoped)?,
             "crate" => self.krate = value::<LitStr>(option, input)?.parse()?,
             other => {
                 let message = match LATER.iter().find(|(later, _)| *later == other) {
@@ -198,6 +212,7 @@ fn example(option: &Ident) -> &'static str {
         "timeout" => "timeout = \"1s\"",
         "refresh_after" => "refresh_after = \"1m\"",
         "stale_for" => "stale_for = \"1h\"",
+        "interop" => "interop = \"find_order\"",
         "invalidate" => "invalidate = forget_user",
         "shared_error" => "shared_error = share_error",
         "tenant" => "tenant = user.tenant",

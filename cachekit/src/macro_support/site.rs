@@ -7,7 +7,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cachekit_core::{Error, ErrorCode, IntoKey, Invalidation, KeyWriter, Namespace, OwnedLoads, Result, Ttl};
+use cachekit_core::{
+    Error, ErrorCode, IntoKey, Invalidation, KeyWriter, Namespace, NamespaceBuilder, OwnedLoads, Result, Ttl,
+};
 
 use super::missing::{Entered, Missing};
 use super::path;
@@ -33,11 +35,12 @@ pub struct SiteOptions {
     pub stale_for: Option<Duration>,
     pub secure: bool,
     pub encryption_fail_closed: bool,
+    pub interop: Option<&'static str>,
 }
 
 /// A cached function: what it was told, and the namespace that it opened.
 pub struct Site<V: 'static> {
-    options: SiteOptions,
+    pub(super) options: SiteOptions,
     place: &'static Location<'static>,
     /// The name or the path of the function, or why it has none.
     path: OnceLock<Result<String>>,
@@ -76,13 +79,12 @@ impl<V: Send + Sync + 'static> Site<V> {
         S: Source<V>,
         O: Tenancy,
     {
-        self.with_namespace::<Here, S, O, _>(source, &tenancy, true, |namespace| {
-            let missing = |at| Missing { at, function: self.options.function, untold: &self.untold };
-            let Ok(namespace) = namespace else { return Entered::Missing(missing(None)) };
+        self.with_namespace::<Here, S, O, _>(source, &tenancy, true, as_it_is, |namespace| {
+            let Ok(namespace) = namespace else { return Entered::Missing(self.missing(None)) };
             let key = Arguments { name: self.part_of_key(), write };
             match namespace.lookup(&key).and_then(P::found) {
                 Some(found) => Entered::Found(found),
-                None => Entered::Missing(missing(Some((namespace.clone(), key.written())))),
+                None => Entered::Missing(self.missing(Some((namespace.clone(), key.written())))),
             }
         })
     }
@@ -94,7 +96,7 @@ impl<V: Send + Sync + 'static> Site<V> {
         S: Source<V>,
         O: Tenancy,
     {
-        Outdated(self.with_namespace::<Here, S, O, _>(source, &tenancy, false, |namespace| match namespace {
+        Outdated(self.with_namespace::<Here, S, O, _>(source, &tenancy, false, as_it_is, |namespace| match namespace {
             Ok(namespace) => Ok((namespace.clone(), Arguments { name: self.part_of_key(), write }.written())),
             Err(error) => Err(error.clone()),
         }))
@@ -102,11 +104,12 @@ impl<V: Send + Sync + 'static> Site<V> {
 
     /// Hands over the function's namespace in the cache of this call, or why there is none, which is reported once.
     #[inline]
-    fn with_namespace<Here, S: Source<V>, O: Tenancy, R>(
+    pub(super) fn with_namespace<Here, S: Source<V>, O: Tenancy, R>(
         &'static self,
         source: S,
         tenancy: &O,
         claims: bool,
+        shape: Shape<V>,
         then: impl FnOnce(Result<&Namespace<V, OwnedLoads>, &Error>) -> R,
     ) -> R {
         source.with(|cache, lasting| {
@@ -125,7 +128,7 @@ impl<V: Send + Sync + 'static> Site<V> {
             {
                 return tenancy.with(opened, then);
             }
-            match self.open::<S, O>(cache, type_name::<Here>(), claims) {
+            match self.open::<S, O>(cache, type_name::<Here>(), claims, shape) {
                 Ok((id, opened)) => {
                     let told = tenancy.with(&opened, then);
                     if lasting {
@@ -145,6 +148,7 @@ impl<V: Send + Sync + 'static> Site<V> {
         cache: Option<&cachekit_core::Cache<S::Format>>,
         here: &str,
         claims: bool,
+        shape: Shape<V>,
     ) -> Result<(u64, Opened<V>)> {
         let SiteOptions { function, namespace, name, ttl, none_ttl, load_timeout, lock_timeout, timeout, .. } =
             &self.options;
@@ -152,7 +156,7 @@ impl<V: Send + Sync + 'static> Site<V> {
         let path = self.path.get_or_init(|| {
             let path = name.map_or_else(|| path::name_of(here, function), str::to_owned);
             // With a namespace and a key of its own, a function may share its entries.
-            if claims && (namespace.is_none() || self.options.named) {
+            if claims && (namespace.is_none() || self.options.named) && self.options.interop.is_none() {
                 let namespace = namespace.unwrap_or_default();
                 path::claim(&format!("{namespace}:{path}"), std::ptr::from_ref(self).addr(), self.place)?;
             }
@@ -185,9 +189,15 @@ impl<V: Send + Sync + 'static> Site<V> {
         if self.options.encryption_fail_closed {
             builder = builder.encryption_fail_closed(true);
         }
+        let builder = shape(builder, &self.options);
         let opened =
             if O::DIVIDED { Opened::Divided(builder.per_tenant().open()?) } else { Opened::Whole(builder.open()?) };
         Ok((cache.id(), opened))
+    }
+
+    /// What found nothing, or has nowhere to look.
+    pub(super) fn missing(&'static self, at: Option<(Namespace<V, OwnedLoads>, KeyWriter)>) -> Missing<V> {
+        Missing { at, function: self.options.function, untold: &self.untold }
     }
 
     /// The part that keys begin with, in a namespace that other functions may use, too.
@@ -210,8 +220,15 @@ impl<V> fmt::Debug for Site<V> {
     }
 }
 
+/// What is done to a namespace before it is opened.
+pub(super) type Shape<V> = fn(NamespaceBuilder<V, OwnedLoads>, &SiteOptions) -> NamespaceBuilder<V, OwnedLoads>;
+
+fn as_it_is<V>(builder: NamespaceBuilder<V, OwnedLoads>, _: &SiteOptions) -> NamespaceBuilder<V, OwnedLoads> {
+    builder
+}
+
 /// An entry that is to be invalidated.
-pub struct Outdated<V>(Result<(Namespace<V, OwnedLoads>, KeyWriter)>);
+pub struct Outdated<V>(pub(super) Result<(Namespace<V, OwnedLoads>, KeyWriter)>);
 
 impl<V> fmt::Debug for Outdated<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

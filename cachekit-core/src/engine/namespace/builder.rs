@@ -243,7 +243,8 @@ impl<T: Send + Sync + 'static, L: Loads> NamespaceBuilder<T, L> {
     /// What `#[cache]` opens, which has seen to it itself that a loader owns what it needs.
     #[doc(hidden)]
     pub fn owned_loads(self) -> NamespaceBuilder<T, OwnedLoads> {
-        let Self { engine, name, operation, serializer, transforms, intent, weigher, version, settings, loads: _ } = self;
+        let Self { engine, name, operation, serializer, transforms, intent, weigher, version, settings, loads: _ } =
+            self;
         let loads = PhantomData;
         NamespaceBuilder { engine, name, operation, serializer, transforms, intent, weigher, version, settings, loads }
     }
@@ -253,10 +254,10 @@ impl<T: Send + Sync + 'static, L: Loads> NamespaceBuilder<T, L> {
         self.check_settings()?;
         let intent = std::mem::take(&mut self.intent);
         let encodes = self.serializer.is_some();
-        self.transforms.extend(self.engine.encryption.of(&self.name, intent, &self.transforms, encodes)?);
+        let layout = self.layout();
+        self.transforms.extend(self.engine.encryption.of(&self.name, intent, layout, &self.transforms, encodes)?);
         self.check_transforms()?;
         self.check_layout(per_tenant)?;
-        let layout = self.layout();
         let Self { engine, mut name, operation, serializer, transforms, weigher, version, mut settings, .. } = self;
         if let Some(operation) = operation {
             name = format!("{name}:{operation}");

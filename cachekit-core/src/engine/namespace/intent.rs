@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::NamespaceBuilder;
 use crate::engine::staleness::Loads;
-use crate::{Error, ErrorCode, Result, Transform, TransformKind};
+use crate::{Error, ErrorCode, Layout, Result, Transform, TransformKind};
 
 /// What a namespace says about encryption when it is opened.
 #[derive(Clone, Debug, Default)]
@@ -26,7 +26,8 @@ impl<T: Send + Sync + 'static, L: Loads> NamespaceBuilder<T, L> {
     /// What is kept in L1 is the entry as it is stored, older values included, and each hit opens it. Nothing is ever
     /// stored in the clear, and an entry that is found in the clear is E005.
     ///
-    /// Compression, if there is any, comes before it. All openings of a namespace in one cache share the encryption of the
+    /// In the [interop layout](Self::interop) the same keys seal as the other clients do, where the encryption
+    /// [has that](Transform::for_interop). Compression, if there is any, comes before it. All openings of a namespace in one cache share the encryption of the
     /// first.
     pub fn encrypt(mut self, encryption: impl Transform) -> Self {
         self.intent = Intent::With(Arc::new(encryption));
@@ -89,11 +90,16 @@ impl Encryption {
         &self,
         name: &str,
         intent: Intent,
+        layout: Layout,
         transforms: &[Arc<dyn Transform>],
         encodes: bool,
     ) -> Result<Option<Arc<dyn Transform>>> {
         let sealed = transforms.iter().any(|transform| transform.kind() == TransformKind::Encryption);
         let subject = || format!("namespace {name:?}");
+        let fitting = |transform: &Arc<dyn Transform>| {
+            let other = if layout == Layout::Interop { transform.for_interop() } else { None };
+            Some(other.unwrap_or_else(|| Arc::clone(transform)))
+        };
         match intent {
             Intent::Secure | Intent::With(_) if !encodes => {
                 let message = "values that stay in L1 as they are have no entries to encrypt: open it with \
@@ -104,7 +110,7 @@ impl Encryption {
                 let expected = "`plaintext` or an encryption";
                 Err(Error::invalid(ErrorCode::E044, subject(), expected, "both"))
             }
-            Intent::With(transform) => check(&*transform).map(|()| Some(transform)),
+            Intent::With(transform) => check(&*transform).map(|()| fitting(&transform)),
             Intent::Plaintext => Ok(None),
             // Whoever hands an encryption over has said what they want.
             Intent::Secure | Intent::Unsaid if sealed || !encodes => Ok(None),
@@ -114,7 +120,7 @@ impl Encryption {
                 Err(Error::invalid(ErrorCode::E004, subject(), expected, "neither"))
             }
             Intent::Secure | Intent::Unsaid => match &self.transform {
-                Some(transform) => Ok(Some(Arc::clone(transform))),
+                Some(transform) => Ok(fitting(transform)),
                 None => {
                     let expected = "keys to encrypt its entries with: CACHEKIT_MASTER_KEY, or `encrypt` of the cache or the \
                                     namespace";
