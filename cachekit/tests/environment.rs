@@ -111,6 +111,7 @@ async fn whether_loads_fail_closed_is_a_word_for_yes_or_no() {
 }
 
 #[cfg(feature = "crypto")]
+#[expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 mod crypto {
     use cachekit::FromEnv;
     use cachekit_core::{Backend, Key, MemoryBackend};
@@ -151,7 +152,6 @@ mod crypto {
 
     /// Whether the namespaces that say nothing, and that say `secure`, are encrypted.
     async fn encrypted(from_env: FromEnv) -> [bool; 2] {
-        // What the environment makes has no backend here: its entries are written over by hand.
         let cache = from_env.await.unwrap();
         [cache.namespace::<String>("unsaid"), cache.namespace::<String>("secure").secure()]
             .map(|builder| format!("{:?}", builder.open().unwrap()).contains("Encryption"))

@@ -48,7 +48,8 @@ use crate::{Backend, IntoKey, Key, Layout, Moment, Result, Ttl, UnixTime};
 /// cloning it is cheap, and clones see the same entries.
 ///
 /// # Values
-/// They come as `Arc<T>`: a hit in L1 neither decodes nor copies, whatever the size. What a loader or a caller hands in
+/// They come as `Arc<T>`: a hit in L1 neither decodes nor copies, whatever the size. Where entries are encrypted, L1 keeps
+/// them as they are stored, and each hit opens one and gives a value of its own. What a loader or a caller hands in
 /// may live for a time of its own: [`Loaded`](crate::Loaded).
 ///
 /// # Errors
