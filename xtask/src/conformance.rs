@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::{cargo, servers};
+use crate::{cargo, programs};
 
 pub(crate) fn run(asked: &[OsString]) -> Result<ExitCode, String> {
     let says = |word: &str| asked.iter().any(|argument| argument.to_string_lossy().split('=').any(|part| part == word));
@@ -12,7 +12,7 @@ pub(crate) fn run(asked: &[OsString]) -> Result<ExitCode, String> {
     let needs_redis = !(says("--list") || says("--help") || says("-h")) && (everything || of_redis);
     // Bringing it prints what is being done, and a report in JSON is to be alone. Without it the run says what is missing.
     if needs_redis && !says("json") {
-        servers::REDIS.ensure()?;
+        programs::REDIS.ensure()?;
     }
     let mut command = cargo::cargo();
     command.args(["run", "--quiet", "--package", "xtask-conformance", "--"]).args(asked);

@@ -1,4 +1,5 @@
-//! The command line: every verb and flag of `cargo xtask`, in one place. Only `conformance` knows its own flags.
+//! The command line: every verb and flag of `cargo xtask`, in one place. `conformance` and `soak` know
+//! their own flags.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,6 +17,8 @@ Commands:
   new-backend NAME [--into FOLDER] [--cachekit PATH]
                                     writes a plug-in crate to begin with, beside this repository or into FOLDER;
                                     it finds the crates of this repository at PATH
+  vectors [--check] [--fresh]       has the Python client make `vectors/*.json`, or says whether they would change;
+                                    what is sealed stays as it is, unless it is to be sealed anew
   soak [OPTIONS]                    long trials with real servers; `--help` tells which
   bench [NAME] [--format FORMAT]    measures us beside our peers; FORMAT is `table` (default) or `json`
 
@@ -30,6 +33,7 @@ pub(crate) enum Command {
     Bench(Bench),
     /// With its arguments as they are.
     Conformance(Vec<OsString>),
+    Vectors(Vectors),
     /// With its arguments as they are.
     Soak(Vec<OsString>),
     NewBackend(NewBackend),
@@ -42,6 +46,15 @@ pub(crate) struct Bench {
     /// One bench, or all of them.
     pub(crate) name: Option<String>,
     pub(crate) json: bool,
+}
+
+/// What `cargo xtask vectors` was asked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Vectors {
+    /// Write nothing.
+    pub(crate) check: bool,
+    /// Seal anew what was sealed before.
+    pub(crate) fresh: bool,
 }
 
 /// What `cargo xtask new-backend` was asked for.
@@ -68,6 +81,7 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, Error> {
         "bench" => return bench(parser),
         "new-backend" => return new_backend(parser),
         "conformance" => return Ok(Command::Conformance(parser.raw_args()?.collect())),
+        "vectors" => return vectors(parser),
         "soak" => return Ok(Command::Soak(parser.raw_args()?.collect())),
         "help" => Command::Help,
         unknown => return Err(format!("unknown command `{unknown}`").into()),
@@ -90,6 +104,22 @@ fn bench(mut parser: Parser) -> Result<Command, Error> {
         }
     }
     Ok(Command::Bench(asked))
+}
+
+fn vectors(mut parser: Parser) -> Result<Command, Error> {
+    let mut asked = Vectors::default();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("check") => asked.check = true,
+            Arg::Long("fresh") => asked.fresh = true,
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            other => return Err(other.unexpected()),
+        }
+    }
+    if asked.check && asked.fresh {
+        return Err("`--check` and `--fresh`: what is sealed anew always differs".into());
+    }
+    Ok(Command::Vectors(asked))
 }
 
 fn new_backend(mut parser: Parser) -> Result<Command, Error> {
@@ -135,6 +165,7 @@ mod tests {
         assert_eq!(parsed("bench"), Ok(Command::Bench(Bench::default())));
         assert_eq!(parsed("conformance"), Ok(Command::Conformance(vec![])));
         assert_eq!(parsed("soak outage"), Ok(Command::Soak(vec!["outage".into()])));
+        assert_eq!(parsed("vectors --check"), Ok(Command::Vectors(Vectors { check: true, fresh: false })));
         let asked = ["--seed", "7"].map(OsString::from).to_vec();
         assert_eq!(parsed("conformance --seed 7"), Ok(Command::Conformance(asked)));
         let redb = NewBackend { name: "redb".into(), folder: Some("x".into()), cachekit: Some("../c".into()) };
@@ -155,6 +186,8 @@ mod tests {
             "new-backend",
             "new-backend a b",
             "bench --format xml",
+            "vectors interop-keys",
+            "vectors --check --fresh",
         ] {
             assert!(parsed(line).is_err(), "`{line}` was accepted");
         }

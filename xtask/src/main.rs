@@ -7,12 +7,14 @@ mod check;
 mod conformance;
 mod flags;
 mod new_backend;
-mod servers;
+mod programs;
+mod python;
 mod soak;
 mod step;
 mod tally;
 mod test;
 mod tidy;
+mod vectors;
 mod workspace;
 
 use std::process::ExitCode;
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         Ok(Command::Tidy) => tidy::run(),
         Ok(Command::Bench(asked)) => bench::run(&asked),
         Ok(Command::Conformance(asked)) => conformance::run(&asked),
+        Ok(Command::Vectors(asked)) => vectors::run(&asked),
         Ok(Command::Soak(asked)) => soak::run(&asked),
         Ok(Command::NewBackend(asked)) => new_backend::run(&asked),
         Ok(Command::Help) => {

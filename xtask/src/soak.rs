@@ -3,11 +3,11 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::{cargo, servers};
+use crate::{cargo, programs};
 
 pub(crate) fn run(asked: &[OsString]) -> Result<ExitCode, String> {
     if !asked.iter().any(|argument| argument == "--help" || argument == "-h") {
-        servers::REDIS.ensure()?;
+        programs::REDIS.ensure()?;
     }
     let mut command = cargo::cargo();
     command.args(["run", "--quiet", "--release", "--package", "xtask-soak", "--"]).args(asked);
