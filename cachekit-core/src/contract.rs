@@ -8,6 +8,7 @@ pub(crate) mod clock;
 pub(crate) mod error;
 pub(crate) mod key;
 pub(crate) mod key_provider;
+pub(crate) mod layout;
 pub(crate) mod policy;
 pub(crate) mod serializer;
 pub(crate) mod transform;

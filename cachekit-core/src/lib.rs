@@ -32,6 +32,7 @@ pub use contract::error::{BackendFault, Error, ErrorClass, ErrorCode, ErrorKind,
 pub use contract::key::SinglePart;
 pub use contract::key::{IntoKey, Key, KeyPrefix, KeyWriter};
 pub use contract::key_provider::{KeyProvider, KeyRing, MasterKey};
+pub use contract::layout::Layout;
 pub use contract::policy::{Admission, Call, Next, Outcome, ResiliencePolicy, Verdict};
 pub use contract::serializer::{Format, Serializer};
 pub use contract::transform::{Applied, EntryContext, Transform, TransformKind};

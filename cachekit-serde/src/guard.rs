@@ -146,6 +146,12 @@ const SERDE_SAYS: &[&str] = &[
     "lock poison error",
     "path contains invalid UTF-8 characters",
     "SystemTime must be later than UNIX_EPOCH",
+    #[cfg(feature = "interop")]
+    crate::interop::TOO_WIDE,
+    #[cfg(feature = "interop")]
+    crate::interop::TWICE,
+    #[cfg(feature = "interop")]
+    crate::interop::NO_DATE,
 ];
 
 struct Guard<'s, S> {

@@ -22,6 +22,8 @@
 mod arrow;
 #[cfg(any(feature = "msgpack", feature = "json", feature = "postcard"))]
 mod guard;
+#[cfg(feature = "interop")]
+pub mod interop;
 #[cfg(feature = "json")]
 mod json;
 #[cfg(feature = "lz4")]

@@ -1,6 +1,6 @@
 //! [`MessagePack`]: the default format.
 
-mod walk;
+pub(crate) mod walk;
 
 use std::io::Cursor;
 
@@ -65,17 +65,23 @@ impl<T: Serialize + DeserializeOwned + 'static> Serializer<T> for MessagePack {
     }
 
     fn deserialize(&self, bytes: &[u8]) -> Result<T> {
-        walk::check(bytes).map_err(|fault| undecodable(Format::MESSAGE_PACK, bytes, fault.offset, fault.problem))?;
-        let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes).with_human_readable();
-        T::deserialize(&mut deserializer).map_err(|error| {
-            // Again, with a reader that knows where it is: reading is pure, so it fails at the same place.
-            let mut deserializer = rmp_serde::Deserializer::new(Cursor::new(bytes)).with_human_readable();
-            let _failed = T::deserialize(&mut deserializer);
-            let offset = usize::try_from(deserializer.get_ref().position()).unwrap_or(bytes.len());
-            let problem = format!("{} for {}", reason(&error), std::any::type_name::<T>());
-            undecodable(Format::MESSAGE_PACK, bytes, offset, &problem)
-        })
+        let format = Format::MESSAGE_PACK;
+        walk::check(bytes).map_err(|fault| undecodable(format, bytes, fault.offset, fault.problem))?;
+        read(format, bytes)
     }
+}
+
+/// Reads a document that was [checked](walk::check), of what is called `format`.
+pub(crate) fn read<T: DeserializeOwned>(format: Format, bytes: &[u8]) -> Result<T> {
+    let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes).with_human_readable();
+    T::deserialize(&mut deserializer).map_err(|error| {
+        // Again, with a reader that knows where it is: reading is pure, so it fails at the same place.
+        let mut deserializer = rmp_serde::Deserializer::new(Cursor::new(bytes)).with_human_readable();
+        let _failed = T::deserialize(&mut deserializer);
+        let offset = usize::try_from(deserializer.get_ref().position()).unwrap_or(bytes.len());
+        let problem = format!("{} for {}", reason(&error), std::any::type_name::<T>());
+        undecodable(format, bytes, offset, &problem)
+    })
 }
 
 /// What serde says, without the values that it quotes.

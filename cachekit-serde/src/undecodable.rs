@@ -5,6 +5,8 @@ use cachekit_core::{Error, ErrorCode, Format};
 /// E021: `problem` at `offset` of `bytes`, which were to be of `format`.
 pub(crate) fn undecodable(format: Format, bytes: &[u8], offset: usize, problem: &str) -> Error {
     let hint = match looks_like(bytes) {
+        // The one format is the other, too.
+        Some((Some(id), _)) if id == Format::MESSAGE_PACK.id && format == Format::INTEROP => "",
         Some((id, what)) if id != Some(format.id) => what,
         _ => "",
     };

@@ -28,6 +28,15 @@ pub trait Serializer<T>: fmt::Debug + Send + Sync + 'static {
 
     /// Reads the one document that `bytes` are.
     fn deserialize(&self, bytes: &[u8]) -> Result<T>;
+
+    /// The document that stands for "it is known that there is no value", if the format has one.
+    ///
+    /// The native layout keeps that in the header and does not ask. The [interop layout](crate::Layout::Interop) has no
+    /// other place for it: a serializer without such a document is refused there, and so is a value that is written as
+    /// this very document, for it would come back as none.
+    fn absent(&self) -> Option<&'static [u8]> {
+        None
+    }
 }
 
 /// Which format the bytes of an entry are in, as its header says.
@@ -51,6 +60,8 @@ impl Format {
     pub const POSTCARD: Self = Self::new(3, "postcard");
     /// An Arrow IPC stream.
     pub const ARROW: Self = Self::new(4, "Arrow IPC");
+    /// MessagePack as CacheKit's other clients write it.
+    pub const INTEROP: Self = Self::new(5, "interop MessagePack");
 
     /// A format that does not depend on a schema.
     #[must_use]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Format, Key, Result};
+use crate::{Error, ErrorCode, Format, Key, Layout, Result};
 
 /// Changes the bytes of an entry on their way to the backend and back: compression, encryption.
 ///
@@ -30,8 +30,32 @@ pub trait Transform: fmt::Debug + Send + Sync + 'static {
     /// Changes `bytes` in place, or declines and leaves them as they are.
     fn apply(&self, context: &EntryContext<'_>, bytes: &mut Vec<u8>) -> Result<Applied>;
 
-    /// Undoes [`apply`](Self::apply) in place. Called only for entries whose header bears the mark.
+    /// Undoes [`apply`](Self::apply) in place. Called only for entries whose header bears the mark; in the
+    /// [interop layout](Layout::Interop), where nothing does, for every entry.
     fn reverse(&self, context: &EntryContext<'_>, bytes: &mut Vec<u8>) -> Result<()>;
+
+    /// Refuses what it is not made for: asked each time that a namespace called `name` is opened with it. Made for the
+    /// native layout alone, unless it says otherwise.
+    ///
+    /// # Errors
+    /// E044 for a layout, E007 for a namespace.
+    fn check(&self, layout: Layout, name: &str) -> Result<()> {
+        let _any_will_do = name;
+        match layout {
+            Layout::Native => Ok(()),
+            Layout::Interop => Err(Error::invalid(
+                ErrorCode::E044,
+                "transform",
+                "one that is made for the interop layout, which has no header",
+                format_args!("{self:?}"),
+            )),
+        }
+    }
+
+    /// The one tenant whose entries it seals, if it is made for one. All openings of a namespace have to agree on it.
+    fn tenant(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// What a [`Transform`] does.

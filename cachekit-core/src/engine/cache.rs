@@ -22,8 +22,8 @@ use super::tasks::Tasks;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::{
-    Backend, Clock, Error, ErrorCode, Format, Health, Moment, ResilientBackend, Result, Serializer, SystemClock,
-    TransformKind,
+    Backend, Clock, Error, ErrorCode, Format, Health, Layout, Moment, ResilientBackend, Result, Serializer,
+    SystemClock, TransformKind,
 };
 
 /// The engine: a backend, a budget for L1, defaults, and the namespaces that share them.
@@ -83,14 +83,16 @@ pub(crate) struct Identity {
     pub(crate) type_name: &'static str,
     /// `None` for values that stay in L1.
     pub(crate) format: Option<Format>,
+    pub(crate) layout: Layout,
     pub(crate) version: u32,
-    pub(crate) transforms: Vec<TransformKind>,
+    /// Of which kinds they are, and for which tenant, if they are made for one.
+    pub(crate) transforms: Vec<(TransformKind, Option<String>)>,
     pub(crate) per_tenant: bool,
 }
 
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { type_id: _, type_name, format, version, transforms, per_tenant } = self;
+        let Self { type_id: _, type_name, format, layout, version, transforms, per_tenant } = self;
         match format {
             Some(format) if format.schema != 0 => {
                 write!(f, "{type_name} as {} (schema {:016x})", format.name, format.schema)?
@@ -101,8 +103,15 @@ impl fmt::Display for Identity {
         if *version != 0 {
             write!(f, ", version {version}")?;
         }
-        for transform in transforms {
-            write!(f, ", with {transform:?}")?;
+        if *layout == Layout::Interop {
+            f.write_str(", in the interop layout")?;
+        }
+        for (kind, tenant) in transforms {
+            write!(f, ", with {kind:?}")?;
+            // Who it is may be a customer of somebody's.
+            if tenant.is_some() {
+                f.write_str(" for one tenant")?;
+            }
         }
         if *per_tenant { f.write_str(", divided by tenant") } else { Ok(()) }
     }
@@ -287,11 +296,25 @@ impl Engine {
 
     /// The namespace `name` as it was opened first, or as `open` makes it.
     ///
-    /// E046 if it was opened as something else.
+    /// E046 if it was opened as something else, or where the keys of another begin with its own.
     pub(crate) fn open(&self, name: &str, identity: &Identity, open: impl FnOnce() -> Opened) -> Result<Opened> {
         let mut namespaces = self.namespaces.lock();
         match namespaces.get(name) {
             None => {
+                let within =
+                    |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with(':'));
+                let stored = |identity: &Identity| identity.format.is_some();
+                let meet = |(other, opened): &(&String, &Opened)| {
+                    (within(name, other) || within(other, name)) && stored(identity) && stored(&opened.identity)
+                };
+                if let Some((other, opened)) = namespaces.iter().find(meet) {
+                    return Err(Error::invalid(
+                        ErrorCode::E046,
+                        format_args!("namespace {name:?}"),
+                        "a name that no native namespace shares with the operations of the interop layout",
+                        format_args!("{identity}, beside {other:?} as {}", opened.identity),
+                    ));
+                }
                 let opened = open();
                 namespaces.insert(name.to_owned(), opened.clone());
                 Ok(opened)

@@ -1,5 +1,7 @@
 //! [`Codec`]: values of a namespace to stored entries and back.
 
+mod interop;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +11,13 @@ use bytes::Bytes;
 use super::epoch::Epoch;
 use crate::entry::{Content, Header, Protection};
 use crate::{
-    Applied, Entry, EntryContext, Error, ErrorCode, Format, Key, Remaining, Result, Serializer, Transform,
+    Applied, Entry, EntryContext, Error, ErrorCode, Format, Key, Layout, Remaining, Result, Serializer, Transform,
     TransformKind, Ttl, UnixTime,
 };
 
-/// Values of a namespace to stored entries and back, in the native layout.
+/// Values of a namespace to stored entries and back, in its layout: the native one here, the other in [`interop`].
 pub(crate) struct Codec<T> {
+    layout: Layout,
     serializer: Arc<dyn Serializer<T>>,
     /// In the order in which they are applied.
     transforms: Vec<Arc<dyn Transform>>,
@@ -80,12 +83,13 @@ pub(crate) enum Decoded<T> {
 
 impl<T: 'static> Codec<T> {
     pub(crate) fn new(
+        layout: Layout,
         serializer: Arc<dyn Serializer<T>>,
         transforms: Vec<Arc<dyn Transform>>,
         version: u32,
         max_value: usize,
     ) -> Self {
-        Self { serializer, transforms, version, max_value }
+        Self { layout, serializer, transforms, version, max_value }
     }
 
     pub(crate) fn format(&self) -> Format {
@@ -104,6 +108,9 @@ impl<T: 'static> Codec<T> {
         epoch: u64,
         now: UnixTime,
     ) -> Result<Bytes> {
+        if self.layout == Layout::Interop {
+            return self.encode_interop(key, value);
+        }
         let format = self.format();
         let mut header = Header::new(format.id, now);
         header.schema = (format.schema != 0).then_some(format.schema);
@@ -144,6 +151,7 @@ impl<T: 'static> Codec<T> {
         let Some(value) = value else { return Ok(0) };
         let mut bytes = Vec::with_capacity(TYPICAL);
         self.serializer.serialize(value, &mut bytes)?;
+        self.check_value(&bytes)?;
         self.check_size(bytes.len())?;
         Ok(bytes.len())
     }
@@ -174,6 +182,9 @@ impl<T: 'static> Codec<T> {
                 format_args!("at most {} bytes (CACHEKIT_MAX_VALUE_SIZE)", self.max_value),
                 format_args!("{} bytes", entry.value.len()),
             ));
+        }
+        if self.layout == Layout::Interop {
+            return self.decode_interop(key, entry, epoch);
         }
         let view = match Header::decode(&entry.value, key) {
             Ok(view) => view,
@@ -258,8 +269,7 @@ impl<T: 'static> Codec<T> {
             (Applied::Yes, _) => {}
             (Applied::Declined, TransformKind::Compression) => *header = before,
             (Applied::Declined, TransformKind::Encryption) => {
-                // The value must not leave in the clear because a plug-in shirked.
-                return Err(Error::new(ErrorCode::E020, "encryption declined to seal the value"));
+                return Err(shirked());
             }
         }
         Ok(())
@@ -293,6 +303,11 @@ impl<T> fmt::Debug for Codec<T> {
             .field("version", &self.version)
             .finish_non_exhaustive()
     }
+}
+
+/// The value must not leave in the clear because a plug-in shirked.
+fn shirked() -> Error {
+    Error::new(ErrorCode::E020, "encryption declined to seal the value")
 }
 
 fn bears_mark(header: &Header, kind: TransformKind) -> bool {

@@ -9,7 +9,7 @@ use super::repair;
 use super::spans::{self, tell};
 use crate::entry::Header;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use crate::{Counting, ErrorCode, Key, KeyPrefix, Moment, Operation, Result};
+use crate::{Backend, Counting, ErrorCode, Key, KeyPrefix, Layout, Moment, Operation, Result};
 
 /// Which entries of a namespace are believed.
 ///
@@ -21,8 +21,12 @@ use crate::{Counting, ErrorCode, Key, KeyPrefix, Moment, Operation, Result};
 ///   is back, and entries of an earlier one are misses. The number stands in each entry, so that reading one is one GET;
 ///   other processes learn of it within `l1_ttl`, or a second if that is less, by asking now and then, or at once when
 ///   they meet an entry that bears a higher one.
+///
+/// In the interop layout entries bear neither: from that moment on this process believes none of them, and other
+/// processes learn nothing.
 pub(crate) struct Epoch {
     prefix: KeyPrefix,
+    layout: Layout,
     /// The highest that was told.
     known: AtomicU64,
     /// Entries created up to this point of wall time are not believed, in milliseconds.
@@ -38,9 +42,10 @@ pub(crate) struct Epoch {
 
 impl Epoch {
     /// That of the namespace whose entries `prefix` covers. `risen` gives up what is kept of it in this process.
-    pub(crate) fn new(prefix: KeyPrefix, risen: impl Fn() + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(prefix: KeyPrefix, layout: Layout, risen: impl Fn() + Send + Sync + 'static) -> Self {
         let [known, distrusted, asked, wanted] = [(); 4].map(|()| AtomicU64::new(0));
-        Self { prefix, known, distrusted, asked, wanted, raising: AtomicBool::new(false), risen: Box::new(risen) }
+        let (raising, risen) = (AtomicBool::new(false), Box::new(risen));
+        Self { prefix, layout, known, distrusted, asked, wanted, raising, risen }
     }
 
     /// What new entries bear.
@@ -58,12 +63,21 @@ impl Epoch {
         header.epoch >= known && (distrusted == 0 || header.created.as_millis() > distrusted)
     }
 
+    /// Whether an entry is believed that says nothing of when it was written.
+    pub(crate) fn believes_undated(&self) -> bool {
+        self.distrusted.load(Ordering::Acquire) == 0
+    }
+
+    /// The backend, if it counts and entries bear what it has counted.
+    fn counted<'a>(&self, engine: &'a Engine) -> Option<&'a Arc<dyn Backend>> {
+        let Layout::Native = self.layout else { return None };
+        engine.backend.as_ref().filter(|backend| backend.abilities().counting.is_some())
+    }
+
     /// Asks for the epoch in the background, if that was not done for as long as `at_most`, nor for a second, and the
     /// backend counts.
     pub(crate) fn ask(self: &Arc<Self>, engine: &Arc<Engine>, at_most: Duration) {
-        let Some(backend) = engine.backend.as_ref().filter(|backend| backend.abilities().counting.is_some()) else {
-            return;
-        };
+        let Some(backend) = self.counted(engine) else { return };
         let (asked, now) = (self.asked.load(Ordering::Acquire), engine.now());
         let due = asked == DUE || (asked != 0 && now.since(Moment::from_nanos(asked)) >= at_most.max(SOONEST));
         if (asked != 0 && !due) || engine.outage.is_ill() {
@@ -91,9 +105,7 @@ impl Epoch {
     /// whether that holds for other processes too, sooner or later.
     pub(crate) fn distrust(self: &Arc<Self>, engine: &Arc<Engine>) -> bool {
         self.distrusted.fetch_max(engine.clock.wall().as_millis(), Ordering::AcqRel);
-        let Some(backend) = engine.backend.as_ref().filter(|backend| backend.abilities().counting.is_some()) else {
-            return false;
-        };
+        let Some(backend) = self.counted(engine) else { return false };
         self.wanted.fetch_add(1, Ordering::AcqRel);
         if self.raising.swap(true, Ordering::AcqRel) {
             return true;

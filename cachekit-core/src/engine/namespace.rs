@@ -38,7 +38,7 @@ use super::staleness::{BorrowedLoads, Loads, Stale, note_stale};
 use super::stats::{Recorder, Stats};
 use super::traffic::Traffic;
 use crate::sync::Mutex;
-use crate::{Backend, IntoKey, Key, Moment, Remaining, Result, Ttl, UnixTime};
+use crate::{Backend, IntoKey, Key, Layout, Moment, Remaining, Result, Ttl, UnixTime};
 
 /// Typed entries under one name: what users hold.
 ///
@@ -77,6 +77,7 @@ pub struct Namespace<T, L = BorrowedLoads> {
 /// What all handles of a namespace share.
 pub(crate) struct NamespaceCore<T> {
     pub(crate) name: String,
+    pub(crate) layout: Layout,
     pub(crate) id: u32,
     /// `None` for values that stay in L1.
     pub(crate) codec: Option<Codec<T>>,
@@ -100,7 +101,7 @@ pub(crate) struct NamespaceCore<T> {
 pub(crate) type Weigher<T> = Arc<dyn Fn(&T) -> u64 + Send + Sync>;
 
 impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
-    /// The name it was opened under.
+    /// The name it was opened under; in the interop layout `{namespace}:{operation}`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.core.name

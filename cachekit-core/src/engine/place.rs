@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::local_key::{LocalKey, LocalKeyRef, Name, NumberKey};
 use crate::contract::key::{SinglePart, are_plain};
-use crate::{Error, ErrorCode, IntoKey, Key, KeyPrefix, KeyWriter, Result};
+use crate::{Error, ErrorCode, IntoKey, Key, KeyPrefix, KeyWriter, Layout, Result};
 
 /// Where the entries of a namespace, or of one tenant in it, are found: what their keys begin with, in L1 and in the
 /// backend.
@@ -16,6 +16,8 @@ use crate::{Error, ErrorCode, IntoKey, Key, KeyPrefix, KeyWriter, Result};
 ///
 /// Parts that would make the stored key longer than [`Key::MAX_LEN`] are cut and end in `_h` and the SHA-256 digest of
 /// them all; parts that end in `:lock` get a `_k`. No parts are ever written so by a [`KeyWriter`].
+///
+/// In the interop layout the stored key is `{namespace}:{operation}:` and 64 digits, and nothing else is a key.
 #[derive(Debug)]
 pub(crate) struct Place {
     /// The number of the namespace.
@@ -24,12 +26,20 @@ pub(crate) struct Place {
     local: String,
     stored: String,
     tenant: Option<String>,
+    layout: Layout,
 }
 
 impl Place {
     /// The place of a namespace, whose number is `id`.
+    #[cfg(test)]
     pub(crate) fn of_namespace(id: u32, name: &str) -> Self {
-        Self { namespace: id, local: String::new(), stored: format!("{name}:"), tenant: None }
+        Self::laid_out(Layout::Native, id, name)
+    }
+
+    /// The place of a namespace in `layout`, whose number is `id`. The name of one in the interop layout is
+    /// `{namespace}:{operation}`.
+    pub(crate) fn laid_out(layout: Layout, id: u32, name: &str) -> Self {
+        Self { namespace: id, local: String::new(), stored: format!("{name}:"), tenant: None, layout }
     }
 
     /// The place of `tenant` in a namespace, whose number is `id`.
@@ -52,7 +62,23 @@ impl Place {
             local: format!("{escaped}:"),
             stored: format!("t:{escaped}:{name}:"),
             tenant: Some(tenant.to_owned()),
+            layout: Layout::Native,
         })
+    }
+
+    /// Refuses what is no key in the layout of the place.
+    ///
+    /// E042 in the interop layout for anything but 64 lowercase hexadecimal digits.
+    pub(crate) fn check(&self, local: &LocalKey) -> Result<()> {
+        let Layout::Interop = self.layout else { return Ok(()) };
+        let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let got = match local.name() {
+            Name::Text(text) if text.len() == INTEROP_DIGITS && text.iter().all(is_digit) => return Ok(()),
+            Name::Text(text) => format!("{} bytes that are none", text.len()),
+            Name::Number(_) => "a number".to_owned(),
+        };
+        let expected = format_args!("the {INTEROP_DIGITS} lowercase hexadecimal digits of an `InteropKey`");
+        Err(Error::invalid(ErrorCode::E042, "key in the interop layout", expected, got))
     }
 
     pub(crate) fn tenant(&self) -> Option<&str> {
@@ -113,6 +139,7 @@ impl Place {
 
     /// The key in the backend of the entry whose key in L1 is `local`.
     pub(crate) fn stored_key(&self, local: &LocalKey) -> Result<Key> {
+        self.check(local)?;
         let stored = &self.stored;
         match local.name() {
             Name::Number(number) => Key::new(&format!("{stored}{number}")),
@@ -177,10 +204,31 @@ pub(crate) fn check_namespace(name: &str) -> Result<()> {
     Ok(())
 }
 
+/// Checks one of the two names that keys in the interop layout begin with, `what` it is: the grammar is that of the other
+/// clients.
+///
+/// E042 otherwise.
+pub(crate) fn check_segment(what: &str, name: &str) -> Result<()> {
+    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+    let begins = name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let reserved = what == "namespace" && matches!(name, "ns" | "nsapi");
+    if begins && name.len() <= MAX_NAMESPACE && name.bytes().all(is_inner) && !name.contains("..") && !reserved {
+        return Ok(());
+    }
+    let reserved = if what == "namespace" { ", and not \"ns\" or \"nsapi\"" } else { "" };
+    let expected = format_args!(
+        "1 to {MAX_NAMESPACE} of a-z 0-9 . _ - in the interop layout, beginning with a letter or a digit, without \"..\"\
+         {reserved}"
+    );
+    Err(Error::invalid(ErrorCode::E042, what, expected, format_args!("{name:?}")))
+}
+
 const MAX_NAMESPACE: usize = 64;
 const MAX_TENANT: usize = 96;
 /// `_h` and 64 digits.
 const DIGEST: usize = 66;
+/// Of BLAKE2b with 32 bytes.
+const INTEROP_DIGITS: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -293,6 +341,43 @@ mod tests {
             assert!(acme.covers(&acme.local_key(key)));
             assert!(!orders.covers(&users.local_key(key)));
             assert!(!acme.covers(&users.local_key(key)));
+        }
+    }
+
+    #[test]
+    fn in_the_interop_layout_only_64_digits_are_a_key() {
+        let find = Place::laid_out(Layout::Interop, 1, "orders:find");
+        let digits = "0123456789abcdef".repeat(4);
+        assert_eq!(stored(&find, &digits), format!("orders:find:{digits}"));
+        assert_eq!(stored(&find, "7".repeat(64)).len(), "orders:find:".len() + 64);
+        let upper = digits.to_uppercase();
+        let bad: [&str; 7] =
+            ["", "7", "lock", &upper, &digits[1..], &format!("{digits}0"), &format!("a:{}", &digits[2..])];
+        for key in bad {
+            assert_eq!(find.stored_key(&find.local_key(key)).unwrap_err().code(), ErrorCode::E042, "{key:?}");
+        }
+        assert!(find.stored_key(&find.local_key(&7)).is_err());
+        assert!(find.stored_key(&find.local_key(&("a", 7))).is_err());
+    }
+
+    #[test]
+    fn the_names_of_the_interop_layout_have_a_grammar_of_their_own() {
+        for name in ["n", "9", "a.b-c_d", "0op", "a.", &"x".repeat(64)] {
+            check_segment("namespace", name).unwrap();
+            check_segment("operation", name).unwrap();
+        }
+        check_segment("operation", "ns").unwrap();
+        for name in
+            ["", "Orders", "a:b", "a b", "a/b", "a\n", ".a", "-a", "_a", "a..b", "café", "a%20", "a~", "\u{ff46}a"]
+        {
+            for what in ["namespace", "operation"] {
+                let error = check_segment(what, name).unwrap_err();
+                assert_eq!(error.code(), ErrorCode::E042);
+                assert!(error.to_string().contains(what), "{error}");
+            }
+        }
+        for name in ["ns", "nsapi", &"x".repeat(65)] {
+            check_segment("namespace", name).unwrap_err();
         }
     }
 

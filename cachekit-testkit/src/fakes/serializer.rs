@@ -61,4 +61,8 @@ impl<T, S: Serializer<T>> Serializer<T> for FakeSerializer<S> {
         self.deserialize.check("deserialize")?;
         self.inner.deserialize(bytes)
     }
+
+    fn absent(&self) -> Option<&'static [u8]> {
+        self.inner.absent()
+    }
 }

@@ -28,7 +28,8 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
             .iter()
             .map(|local| {
                 let found = self.in_l1(local).inspect(|_| self.core.stats.l1_hits());
-                found.or_else(|| self.in_l1_past_due(local)).map(Ok)
+                let found = found.or_else(|| self.in_l1_past_due(local)).map(Ok);
+                found.or_else(|| self.place.check(local).err().map(Err))
             })
             .collect();
         let missing: Vec<usize> = (0..locals.len()).filter(|&at| answers[at].is_none()).collect();
@@ -121,13 +122,14 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
     /// # Errors
     /// Per element, as for [`delete`](Self::delete).
     pub async fn delete_many<K: IntoKey>(&self, keys: &[K]) -> Vec<Result<()>> {
-        let Some(backend) = self.backend().filter(|backend| backend.abilities().fenced.is_none()) else {
+        let locals: Vec<LocalKey> = keys.iter().map(|key| self.place.local_key(key)).collect();
+        let together = locals.iter().all(|local| self.place.check(local).is_ok());
+        let Some(backend) = self.backend().filter(|backend| together && backend.abilities().fenced.is_none()) else {
             return join_all(keys.iter().map(|key| self.delete(key))).await;
         };
         if let Err(error) = self.engine.check_open() {
             return keys.iter().map(|_| Err(error.clone())).collect();
         }
-        let locals: Vec<LocalKey> = keys.iter().map(|key| self.place.local_key(key)).collect();
         let visits: Vec<_> = locals.iter().map(|local| self.core.traffic.begin_write(local)).collect();
         let stored = match locals.iter().map(|local| self.stored_key(local)).collect::<Result<Vec<Key>>>() {
             Ok(stored) => stored,

@@ -11,13 +11,13 @@ use super::{Namespace, NamespaceCore, TenantNamespacesBuilder, Weigher};
 use crate::engine::cache::{Engine, Identity, Opened};
 use crate::engine::codec::Codec;
 use crate::engine::epoch::Epoch;
-use crate::engine::place::{Place, check_namespace};
+use crate::engine::place::{Place, check_namespace, check_segment};
 use crate::engine::settings::Settings;
 use crate::engine::staleness::{BorrowedLoads, Loads, OwnedLoads};
 use crate::engine::stats::Recorder;
 use crate::engine::traffic::Traffic;
 use crate::sync::Mutex;
-use crate::{Backend, Error, ErrorCode, Result, Serializer, Transform, TransformKind, Ttl};
+use crate::{Backend, Error, ErrorCode, Layout, Result, Serializer, Transform, TransformKind, Ttl};
 
 /// How a namespace is opened: [`Cache::namespace`](crate::Cache::namespace).
 #[must_use = "a builder does nothing until `open`"]
@@ -26,6 +26,8 @@ use crate::{Backend, Error, ErrorCode, Result, Serializer, Transform, TransformK
 pub struct NamespaceBuilder<T, L = BorrowedLoads> {
     pub(super) engine: Arc<Engine>,
     name: String,
+    /// In the interop layout.
+    operation: Option<String>,
     serializer: Option<Arc<dyn Serializer<T>>>,
     transforms: Vec<Arc<dyn Transform>>,
     weigher: Option<Weigher<T>>,
@@ -37,8 +39,8 @@ pub struct NamespaceBuilder<T, L = BorrowedLoads> {
 impl<T: Send + Sync + 'static> NamespaceBuilder<T> {
     pub(crate) fn new(engine: Arc<Engine>, name: &str, serializer: Option<Arc<dyn Serializer<T>>>) -> Self {
         let (name, settings) = (name.to_owned(), engine.defaults.clone());
-        let (transforms, weigher, version) = (Vec::new(), None, 0);
-        Self { engine, name, serializer, transforms, weigher, version, settings, loads: PhantomData }
+        let (operation, transforms, weigher, version) = (None, Vec::new(), None, 0);
+        Self { engine, name, operation, serializer, transforms, weigher, version, settings, loads: PhantomData }
     }
 }
 
@@ -179,6 +181,28 @@ impl<T: Send + Sync + 'static, L: Loads> NamespaceBuilder<T, L> {
         self
     }
 
+    /// Lays entries out as CacheKit's other clients do, to share them: the document and nothing else, under
+    /// `{namespace}:{operation}:` and 64 digits.
+    ///
+    /// - **Keys** are those digits, as `cachekit::interop::InteropKey` makes them of the arguments of a call. Any other
+    ///   key is E042, and nothing is stored.
+    /// - **Values** are written by a serializer that has a document for "no value"
+    ///   ([`Serializer::absent`]), such as `cachekit::interop::InteropValues`.
+    /// - **No header:** when a value was written, in which version, and whether it is kept beyond its life, has no place
+    ///   in the entry. So [`version`](Self::version), [`stale_for`](Self::stale_for),
+    ///   [`refresh_after`](Self::refresh_after), [`per_tenant`](Self::per_tenant) and compression are refused. What is
+    ///   left of a life is known as far as the backend tells it; else a copy is served from L1 for `l1_ttl`.
+    /// - **Nothing protects the bytes** unless they are encrypted; damage that leaves a document is not noticed.
+    /// - Beyond 100,000 deletes that wait to be repeated, this process believes no entry of the operation any more, until
+    ///   it ends, and other processes learn nothing of it: their copies end with their lives.
+    ///
+    /// The operation is part of the name: each has a type of its own, and a native namespace of the same name cannot be
+    /// open beside it.
+    pub fn interop(mut self, operation: &str) -> Self {
+        self.operation = Some(operation.to_owned());
+        self
+    }
+
     /// Says what a value weighs in L1, in bytes, instead of its encoded length. For values that are not encoded
     /// ([`Cache::local`](crate::Cache::local)) the default sees `size_of::<T>()` only and nothing on the heap.
     pub fn weigher(mut self, weigher: impl Fn(&T) -> u64 + Send + Sync + 'static) -> Self {
@@ -194,40 +218,54 @@ impl<T: Send + Sync + 'static, L: Loads> NamespaceBuilder<T, L> {
     /// Opens the namespace. No I/O.
     ///
     /// # Errors
-    /// - E042 for a name that is not 1 to 64 of `A-Z a-z 0-9 _ . -`, or that is `t`.
-    /// - E044 for a setting that cannot be: zero, or a `refresh_after` that is not less than the `ttl`.
-    /// - E046 if the cache has the namespace open with another type, format or version, otherwise compressed or
-    ///   encrypted, or otherwise divided by tenant.
+    /// - E042 for a name that is not 1 to 64 of `A-Z a-z 0-9 _ . -`, or that is `t`. In the interop layout also for a name
+    ///   or an operation with capital letters or `..`, or that begins with anything but a letter or a digit, and for the
+    ///   names `ns` and `nsapi`.
+    /// - E044 for a setting that cannot be: zero, a `refresh_after` that is not less than the `ttl`, what the layout
+    ///   cannot carry, or a transform that is made for another one.
+    /// - E007 for a transform that is made for a tenant whom the namespace does not name.
+    /// - E046 if the cache has the namespace open with another type, format, layout or version, otherwise compressed or
+    ///   encrypted, for another tenant, or otherwise divided by tenant.
     pub fn open(self) -> Result<Namespace<T, L>> {
         let engine = Arc::clone(&self.engine);
         let (core, settings) = self.open_core(false)?;
-        let place = Arc::new(Place::of_namespace(core.id, &core.name));
+        let place = Arc::new(Place::laid_out(core.layout, core.id, &core.name));
         Ok(Namespace { engine, core, place, settings, loads: PhantomData })
     }
 
     /// What `#[cache]` opens, which has seen to it itself that a loader owns what it needs.
     #[doc(hidden)]
     pub fn owned_loads(self) -> NamespaceBuilder<T, OwnedLoads> {
-        let Self { engine, name, serializer, transforms, weigher, version, settings, loads: _ } = self;
-        NamespaceBuilder { engine, name, serializer, transforms, weigher, version, settings, loads: PhantomData }
+        let Self { engine, name, operation, serializer, transforms, weigher, version, settings, loads: _ } = self;
+        let loads = PhantomData;
+        NamespaceBuilder { engine, name, operation, serializer, transforms, weigher, version, settings, loads }
     }
 
     pub(super) fn open_core(self, per_tenant: bool) -> Result<(Arc<NamespaceCore<T>>, Arc<Settings>)> {
         check_namespace(&self.name)?;
         self.check_settings()?;
         self.check_transforms()?;
-        let Self { engine, name, serializer, transforms, weigher, version, mut settings, .. } = self;
+        self.check_layout(per_tenant)?;
+        let layout = self.layout();
+        let Self { engine, mut name, operation, serializer, transforms, weigher, version, mut settings, .. } = self;
+        if let Some(operation) = operation {
+            name = format!("{name}:{operation}");
+        }
         settings.backend = settings.timeout.zip(engine.driver.as_ref()).map(|(timeout, driver)| {
             let allowing: Arc<dyn Backend> = Arc::new(driver.allowing(timeout));
             allowing
         });
-        let prefix = Place::of_namespace(0, &name).stored_prefix()?;
+        let prefix = Place::laid_out(layout, 0, &name).stored_prefix()?;
         let identity = Identity {
             type_id: TypeId::of::<T>(),
             type_name: type_name::<T>(),
             format: serializer.as_ref().map(|serializer| serializer.format()),
+            layout,
             version,
-            transforms: transforms.iter().map(|transform| transform.kind()).collect(),
+            transforms: transforms
+                .iter()
+                .map(|transform| (transform.kind(), transform.tenant().map(str::to_owned)))
+                .collect(),
             per_tenant,
         };
         let opened = engine.open(&name, &identity, || {
@@ -235,13 +273,15 @@ impl<T: Send + Sync + 'static, L: Loads> NamespaceBuilder<T, L> {
             let traffic = Traffic::new(Arc::clone(&engine.l1));
             let stats = Arc::new(Recorder::default());
             let keeps_decoded = !transforms.iter().any(|transform| transform.kind() == TransformKind::Encryption);
-            let codec = serializer.map(|serializer| Codec::new(serializer, transforms, version, engine.max_value));
+            let codec =
+                serializer.map(|serializer| Codec::new(layout, serializer, transforms, version, engine.max_value));
             let (in_motion, giving_up) = (Arc::clone(&traffic), Arc::clone(&traffic));
             let id = NEXT.fetch_add(1, Ordering::Relaxed);
-            let (everywhere, all) = (Place::of_namespace(id, &name), Place::of_namespace(id, &name));
+            let [everywhere, all] = [(); 2].map(|()| Place::laid_out(layout, id, &name));
             let risen = Arc::clone(&traffic);
             let core = NamespaceCore {
                 name: name.clone(),
+                layout,
                 id,
                 codec,
                 weigher,
@@ -250,7 +290,7 @@ impl<T: Send + Sync + 'static, L: Loads> NamespaceBuilder<T, L> {
                 stats: Arc::clone(&stats),
                 #[cfg(feature = "metrics")]
                 load_times: crate::engine::metrics::LoadTimes::of(&engine.name, &name),
-                epoch: Arc::new(Epoch::new(prefix.clone(), move || risen.all_changed(&all))),
+                epoch: Arc::new(Epoch::new(prefix.clone(), layout, move || risen.all_changed(&all))),
                 sight: Arc::default(),
                 watcher: Mutex::default(),
             };
@@ -265,6 +305,37 @@ impl<T: Send + Sync + 'static, L: Loads> NamespaceBuilder<T, L> {
         let core =
             opened.core.downcast().map_err(|_| Error::new(ErrorCode::E046, "namespace: open with another type"))?;
         Ok((core, Arc::new(settings)))
+    }
+
+    fn layout(&self) -> Layout {
+        if self.operation.is_some() { Layout::Interop } else { Layout::Native }
+    }
+
+    /// Refuses what the layout cannot carry, and what is not made for it.
+    fn check_layout(&self, per_tenant: bool) -> Result<()> {
+        let layout = self.layout();
+        if let Some(operation) = &self.operation {
+            check_segment("namespace", &self.name)?;
+            check_segment("operation", operation)?;
+            let Settings { refresh_after, stale_for, .. } = &self.settings;
+            let asked = [
+                ("version", self.version != 0),
+                ("stale_for", stale_for.is_some()),
+                ("refresh_after", refresh_after.is_some()),
+                ("per_tenant", per_tenant),
+                ("compression", self.transforms.iter().any(|transform| transform.kind() == TransformKind::Compression)),
+            ];
+            if let Some((name, _)) = asked.iter().find(|(_, asked)| *asked) {
+                let expected = "nothing of the kind in the interop layout, whose entries have no header to carry it";
+                return Err(Error::invalid(ErrorCode::E044, name, expected, "it"));
+            }
+            if self.serializer.as_ref().is_none_or(|serializer| serializer.absent().is_none()) {
+                let expected = "one with a document for no value in the interop layout, as `InteropValues`";
+                let got = self.serializer.as_ref().map_or("none", |serializer| serializer.format().name);
+                return Err(Error::invalid(ErrorCode::E044, "serializer", expected, got));
+            }
+        }
+        self.transforms.iter().try_for_each(|transform| transform.check(layout, &self.name))
     }
 
     fn check_settings(&self) -> Result<()> {
@@ -308,6 +379,7 @@ impl<T, L> fmt::Debug for NamespaceBuilder<T, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NamespaceBuilder")
             .field("name", &self.name)
+            .field("operation", &self.operation)
             .field("serializer", &self.serializer)
             .field("transforms", &self.transforms)
             .field("version", &self.version)

@@ -69,6 +69,7 @@ impl<T: Send + Sync + 'static> Namespace<T> {
                 })
             })
             .collect();
+        distinct.iter().try_for_each(|(_, local)| self.place.check(local)).map_err(LoadError::Cache)?;
         let mut values: Vec<Option<Arc<T>>> = distinct.iter().map(|_| None).collect();
         Box::pin(self.fill(&distinct, &places, &mut values, loader)).await?;
         Ok(wanted.into_iter().map(|at| values[at].clone()).collect())

@@ -42,7 +42,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
     ///
     /// # Errors
     /// The backend's, E021 and E003 for an entry that cannot be read, E033 beyond the `timeout`, E036 on a closed
-    /// cache.
+    /// cache; in the interop layout E042 for what is no key there.
     pub async fn get<K: IntoKey>(&self, key: K) -> Result<Option<Arc<T>>> {
         if let Some(found) = self.find(&key) {
             return Ok(found);
@@ -103,6 +103,7 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
             return Ok(found);
         }
         self.engine.check_open()?;
+        self.place.check(local)?;
         if !self.engine.is_serving() || self.backend().is_none() {
             self.core.stats.misses();
             return Ok(None);

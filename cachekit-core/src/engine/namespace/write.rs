@@ -41,12 +41,13 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
     /// A load of this key that runs anywhere does not overwrite it, where the backend is [fenced](crate::Fenced).
     ///
     /// # Errors
-    /// E020 or E022 for a value that cannot be stored, before any I/O; the backend's; E033 beyond the `timeout`; E036
+    /// E020 or E022 for a value that cannot be stored, and E042 for what is no key in the interop layout, before any I/O; the backend's; E033 beyond the `timeout`; E036
     /// on a closed cache. When the backend failed it may have stored the value or not: no copy is kept in L1, and the
     /// entry is deleted in the background as soon as the backend is back. It is never written again.
     pub async fn set<K: IntoKey>(&self, key: K, value: impl Into<Loaded<T>>) -> Result<()> {
         self.engine.check_open()?;
         let local = self.place.local_key(&key);
+        self.place.check(&local)?;
         let Loaded { value, ttl } = value.into();
         let life = self.whole_life(self.life(ttl, true));
         let now = self.now();

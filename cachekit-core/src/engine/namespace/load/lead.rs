@@ -43,9 +43,9 @@ impl<T: Send + Sync + 'static, L: Loads> Namespace<T, L> {
         let asked = self.now();
         let mut way = Way::NotAtAll;
         let key = match (self.backend(), self.stored_key(local)) {
-            (None, _) => None,
+            (None, Ok(_)) => None,
             (Some(_), Ok(key)) => Some(key),
-            (Some(_), Err(error)) => return Brought::Failed(LoadFailure::Cache(error)),
+            (_, Err(error)) => return Brought::Failed(LoadFailure::Cache(error)),
         };
         let due = lead.take_kept();
         if let Some(slot) = &due {
