@@ -4,6 +4,7 @@
 //! master key ──▶ root ─┬─▶ fingerprint                             in the header
 //!                      └─▶ tenant key ──salt──▶ message key        never leaves the process
 //!                                         └───▶ commitment         in the payload, as is the salt
+//!            └─tenant─▶ interop key                                that of the other clients, for the interop layout
 //! ```
 
 use hkdf::{Hkdf, InvalidLength};
@@ -66,6 +67,20 @@ impl Derived {
     }
 }
 
+/// What entries of `tenant` in the interop layout are sealed with. The derivation is the other clients', who share the
+/// master key.
+pub(crate) fn interop_key(master: &[u8], tenant: &str) -> SecretBox<[u8; KEY]> {
+    let mut salt = Vec::with_capacity(64);
+    salt.extend_from_slice(b"cachekit_v1_");
+    salt.push(INTEROP_DOMAIN.len() as u8);
+    salt.extend_from_slice(INTEROP_DOMAIN);
+    salt.extend_from_slice(&(tenant.len() as u16).to_be_bytes());
+    salt.extend_from_slice(tenant.as_bytes());
+    SecretBox::init_with_mut(|out| derive(&salt, master, &[INTEROP_DOMAIN], out))
+}
+
+const INTEROP_DOMAIN: &[u8] = b"encryption";
+
 fn derive<const N: usize>(salt: &[u8], ikm: &[u8], info: &[&[u8]], out: &mut [u8; N]) {
     const { assert!(N <= MOST) };
     hkdf(salt, ikm, info, out).expect("as long as HKDF allows: asserted above");
@@ -123,6 +138,22 @@ mod tests {
                 ((*key).into(), (*commitment).into())
             );
         }
+    }
+
+    #[test]
+    fn interop_keys_are_those_of_the_python_client() {
+        let file: serde_json::Value = serde_json::from_str(include_str!("../../vectors/encryption.json")).unwrap();
+        let rows = file["derived_keys"].as_array().unwrap();
+        for row in rows {
+            let text = |name: &str| row[name].as_str().unwrap();
+            let master: Vec<u8> = (0..text("master_key_hex").len())
+                .step_by(2)
+                .map(|at| u8::from_str_radix(&text("master_key_hex")[at..at + 2], 16).unwrap())
+                .collect();
+            let key = interop_key(&master, text("tenant_id"));
+            assert_eq!(hex(key.expose_secret()), text("encryption_key_hex"), "{}", text("tenant_id"));
+        }
+        assert_eq!(rows.len(), 7);
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub use self::refresh::Refreshing;
 pub(crate) use self::ring::Ring;
 use crate::cipher::Cipher;
 use crate::encryption::Encryption;
+use crate::interop::InteropEncryption;
 use crate::master::Use;
 
 /// The master keys of a program at work: what [`Encryption`] seals and opens with, as they were when they were last
@@ -66,6 +67,13 @@ impl Keys {
     #[must_use]
     pub fn encryption(&self) -> Encryption {
         Encryption::new(Arc::clone(&self.shared))
+    }
+
+    /// The transform that seals entries of the [interop layout](cachekit_core::Layout::Interop) with these keys, as
+    /// CacheKit's other clients do; for the tenant `default`, unless it is told otherwise.
+    #[must_use]
+    pub fn interop_encryption(&self) -> InteropEncryption {
+        InteropEncryption::new(Arc::clone(&self.shared))
     }
 
     /// How often each key of the ring was used in this process since it came in: the current one first.

@@ -4,6 +4,7 @@ mod cipher;
 mod derivation;
 mod encryption;
 mod hex;
+mod interop;
 mod keys;
 mod master;
 mod providers;
@@ -11,5 +12,6 @@ mod session;
 
 pub use self::cipher::Cipher;
 pub use self::encryption::Encryption;
+pub use self::interop::InteropEncryption;
 pub use self::keys::{KeyUse, Keys, KeysBuilder, Refreshing};
 pub use self::providers::{CachedKeys, EnvironmentKeys, FileKeys, StaticKeys};

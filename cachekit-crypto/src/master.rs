@@ -1,30 +1,44 @@
 //! [`Master`]: one master key of the ring at work.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use arc_swap::ArcSwapOption;
 use cachekit_core::{Error, ErrorCode, MasterKey, Result};
 use quick_cache::sync::Cache;
+use secrecy::ExposeSecret;
 
-use crate::cipher::Cipher;
-use crate::derivation::{Derived, FINGERPRINT, SALT};
+use crate::cipher::{Aead, Cipher};
+use crate::derivation::{Derived, FINGERPRINT, SALT, interop_key};
 use crate::session::{self, Session};
 
 /// One master key of the ring at work: its fingerprint, what was derived from it, and how often it was used.
 ///
-/// The master key itself is not kept: everything comes from its root.
+/// All that the native layout needs comes from its root. The master key itself is kept for the interop layout, whose
+/// derivation, the other clients', begins with it for each tenant anew.
 pub(crate) struct Master {
     pub(crate) fingerprint: [u8; FINGERPRINT],
     root: Derived,
+    key: MasterKey,
     use_: Use,
     undivided: Tenant,
     tenants: Cache<String, Arc<Tenant>>,
     /// Of those that opened something, and of our own.
     sessions: Cache<[u8; SALT], Arc<Session>>,
+    /// By tenant. Not bounded, for a count that is forgotten bounds nothing; there are as many as namespaces that name
+    /// one.
+    interop: RwLock<HashMap<String, Arc<Interop>>>,
     sealed: AtomicU64,
     opened: AtomicU64,
+}
+
+/// What seals entries of one tenant in the interop layout: one key for all processes and clients that have the master
+/// key.
+pub(crate) struct Interop {
+    pub(crate) aead: Box<dyn Aead>,
+    sealed: AtomicU64,
 }
 
 /// How a master key is used.
@@ -51,9 +65,11 @@ impl Master {
             fingerprint: root.fingerprint(),
             undivided: Tenant::new(&root, None),
             root,
+            key: key.clone(),
             use_,
             tenants: Cache::new(TENANTS),
             sessions: Cache::new(SESSIONS),
+            interop: RwLock::default(),
             sealed: AtomicU64::new(0),
             opened: AtomicU64::new(0),
         }
@@ -82,6 +98,36 @@ impl Master {
                     self.sessions.insert(next.salt, next);
                 }
             }
+        })
+    }
+
+    /// What seals one more entry of `tenant` in the interop layout.
+    ///
+    /// E006 once that key has sealed as many messages in this process as it may.
+    pub(crate) fn interop_sealing(&self, tenant: &str) -> Result<Arc<Interop>> {
+        let limit = self.use_.seal_limit.min(INTEROP_LIMIT);
+        let of = self.interop(tenant);
+        let one_more = |sealed| (sealed < limit).then_some(sealed + 1);
+        if of.sealed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
+            let message =
+                format!("the current key has sealed {limit} entries in the interop layout, as many as it may");
+            return Err(Error::new(ErrorCode::E006, message));
+        }
+        self.sealed.fetch_add(1, Ordering::Relaxed);
+        Ok(of)
+    }
+
+    /// What seals and opens entries of `tenant` in the interop layout, derived and expanded once.
+    pub(crate) fn interop(&self, tenant: &str) -> Arc<Interop> {
+        let known = self.interop.read().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned();
+        known.unwrap_or_else(|| {
+            let mut interop = self.interop.write().unwrap_or_else(PoisonError::into_inner);
+            let derive = || {
+                // The bytes of both are needed: to derive the one from the other, and to expand that.
+                let key = interop_key(self.key.expose(), tenant);
+                Arc::new(Interop { aead: self.use_.cipher.expand(key.expose_secret()), sealed: AtomicU64::new(0) })
+            };
+            Arc::clone(interop.entry(tenant.to_owned()).or_insert_with(derive))
         })
     }
 
@@ -143,6 +189,10 @@ impl Use {
 /// 2^44 messages in sessions of 2^20: the chance that any nonce comes twice in any of these 2^24 sessions is below
 /// 2^24 × 2^(40 - 97) = 2^-33.
 const SEAL_LIMIT: u64 = 1 << 44;
+
+/// NIST SP 800-38D allows 2^32 messages with random nonces of 96 bits under one key, and in the interop layout there is
+/// one key for all.
+const INTEROP_LIMIT: u64 = 1 << 32;
 
 /// What is derived for more tenants than these is derived again when it is needed.
 const TENANTS: usize = 1_024;

@@ -38,6 +38,11 @@ impl Ring {
         &self.current
     }
 
+    /// All of them, each once: the current one, then the earlier ones as they were given.
+    pub(crate) fn in_order(&self) -> &[Arc<Master>] {
+        &self.masters
+    }
+
     /// The key with this fingerprint. There is at most one, and no other is ever tried.
     pub(crate) fn find(&self, fingerprint: &[u8; FINGERPRINT]) -> Option<Arc<Master>> {
         self.masters.iter().find(|master| master.fingerprint == *fingerprint).cloned()
