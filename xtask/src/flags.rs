@@ -1,4 +1,4 @@
-//! The command line: every verb and flag of `cargo xtask`, in one place. `conformance` and `soak` know
+//! The command line: every verb and flag of `cargo xtask`, in one place. `conformance`, `interop` and `soak` know
 //! their own flags.
 
 use std::ffi::OsString;
@@ -17,6 +17,7 @@ Commands:
   new-backend NAME [--into FOLDER] [--cachekit PATH]
                                     writes a plug-in crate to begin with, beside this repository or into FOLDER;
                                     it finds the crates of this repository at PATH
+  interop [OPTIONS]                 shares entries with CacheKit's Python client; `--help` tells the options
   vectors [--check] [--fresh]       has the Python client make `vectors/*.json`, or says whether they would change;
                                     what is sealed stays as it is, unless it is to be sealed anew
   soak [OPTIONS]                    long trials with real servers; `--help` tells which
@@ -33,6 +34,8 @@ pub(crate) enum Command {
     Bench(Bench),
     /// With its arguments as they are.
     Conformance(Vec<OsString>),
+    /// With its arguments as they are.
+    Interop(Vec<OsString>),
     Vectors(Vectors),
     /// With its arguments as they are.
     Soak(Vec<OsString>),
@@ -81,6 +84,7 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, Error> {
         "bench" => return bench(parser),
         "new-backend" => return new_backend(parser),
         "conformance" => return Ok(Command::Conformance(parser.raw_args()?.collect())),
+        "interop" => return Ok(Command::Interop(parser.raw_args()?.collect())),
         "vectors" => return vectors(parser),
         "soak" => return Ok(Command::Soak(parser.raw_args()?.collect())),
         "help" => Command::Help,
@@ -166,6 +170,10 @@ mod tests {
         assert_eq!(parsed("conformance"), Ok(Command::Conformance(vec![])));
         assert_eq!(parsed("soak outage"), Ok(Command::Soak(vec!["outage".into()])));
         assert_eq!(parsed("vectors --check"), Ok(Command::Vectors(Vectors { check: true, fresh: false })));
+        assert_eq!(
+            parsed("interop --format json"),
+            Ok(Command::Interop(["--format", "json"].map(OsString::from).to_vec()))
+        );
         let asked = ["--seed", "7"].map(OsString::from).to_vec();
         assert_eq!(parsed("conformance --seed 7"), Ok(Command::Conformance(asked)));
         let redb = NewBackend { name: "redb".into(), folder: Some("x".into()), cachekit: Some("../c".into()) };

@@ -6,6 +6,7 @@ mod cargo;
 mod check;
 mod conformance;
 mod flags;
+mod interop;
 mod new_backend;
 mod programs;
 mod python;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Ok(Command::Tidy) => tidy::run(),
         Ok(Command::Bench(asked)) => bench::run(&asked),
         Ok(Command::Conformance(asked)) => conformance::run(&asked),
+        Ok(Command::Interop(asked)) => interop::run(&asked),
         Ok(Command::Vectors(asked)) => vectors::run(&asked),
         Ok(Command::Soak(asked)) => soak::run(&asked),
         Ok(Command::NewBackend(asked)) => new_backend::run(&asked),

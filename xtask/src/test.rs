@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::cargo;
 use crate::check;
 use crate::flags::Vectors;
+use crate::interop;
 use crate::programs;
 use crate::step::{Failure, Run, Step};
 use crate::vectors;
@@ -63,7 +64,8 @@ fn runner(title: &str, args: &[&str]) -> Step {
 /// What is shared with CacheKit's Python client.
 fn python_client(run: &mut Run) -> Result<(), Failure> {
     let check = Vectors { check: true, fresh: false };
-    run.task("vectors", "cargo xtask vectors --check", || vectors::run(&check).map(drop))
+    run.task("vectors", "cargo xtask vectors --check", || vectors::run(&check).map(drop))?;
+    run.task("entries shared with the Python client", "cargo xtask interop", interop::passes)
 }
 
 /// Core without its engine, and the door with each of its features alone, with none and with all.
