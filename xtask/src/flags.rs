@@ -1,4 +1,5 @@
-//! The command line: every verb and flag of `cargo xtask`, in one place. Only `conformance` knows its own flags.
+//! The command line: every verb and flag of `cargo xtask`, in one place. `conformance`, `interop` and `soak` know
+//! their own flags.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,6 +17,9 @@ Commands:
   new-backend NAME [--into FOLDER] [--cachekit PATH]
                                     writes a plug-in crate to begin with, beside this repository or into FOLDER;
                                     it finds the crates of this repository at PATH
+  interop [OPTIONS]                 shares entries with CacheKit's Python client; `--help` tells the options
+  vectors [--check] [--fresh]       has the Python client make `vectors/*.json`, or says whether they would change;
+                                    what is sealed stays as it is, unless it is to be sealed anew
   fuzz [TARGET] [--seconds N]       runs one fuzz target, or all, which share the N seconds; a minute each if not said
   soak [OPTIONS]                    long trials with real servers; `--help` tells which
   bench [NAME] [--format FORMAT]    measures us beside our peers; FORMAT is `table` (default) or `json`
@@ -32,6 +36,9 @@ pub(crate) enum Command {
     Fuzz(Fuzz),
     /// With its arguments as they are.
     Conformance(Vec<OsString>),
+    /// With its arguments as they are.
+    Interop(Vec<OsString>),
+    Vectors(Vectors),
     /// With its arguments as they are.
     Soak(Vec<OsString>),
     NewBackend(NewBackend),
@@ -53,6 +60,15 @@ pub(crate) struct Fuzz {
     pub(crate) target: Option<String>,
     /// For all of them together.
     pub(crate) seconds: Option<u64>,
+}
+
+/// What `cargo xtask vectors` was asked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Vectors {
+    /// Write nothing.
+    pub(crate) check: bool,
+    /// Seal anew what was sealed before.
+    pub(crate) fresh: bool,
 }
 
 /// What `cargo xtask new-backend` was asked for.
@@ -80,6 +96,8 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, Error> {
         "fuzz" => return fuzz(parser),
         "new-backend" => return new_backend(parser),
         "conformance" => return Ok(Command::Conformance(parser.raw_args()?.collect())),
+        "interop" => return Ok(Command::Interop(parser.raw_args()?.collect())),
+        "vectors" => return vectors(parser),
         "soak" => return Ok(Command::Soak(parser.raw_args()?.collect())),
         "help" => Command::Help,
         unknown => return Err(format!("unknown command `{unknown}`").into()),
@@ -115,6 +133,22 @@ fn fuzz(mut parser: Parser) -> Result<Command, Error> {
         }
     }
     Ok(Command::Fuzz(asked))
+}
+
+fn vectors(mut parser: Parser) -> Result<Command, Error> {
+    let mut asked = Vectors::default();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("check") => asked.check = true,
+            Arg::Long("fresh") => asked.fresh = true,
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            other => return Err(other.unexpected()),
+        }
+    }
+    if asked.check && asked.fresh {
+        return Err("`--check` and `--fresh`: what is sealed anew always differs".into());
+    }
+    Ok(Command::Vectors(asked))
 }
 
 fn new_backend(mut parser: Parser) -> Result<Command, Error> {
@@ -160,6 +194,11 @@ mod tests {
         assert_eq!(parsed("bench"), Ok(Command::Bench(Bench::default())));
         assert_eq!(parsed("conformance"), Ok(Command::Conformance(vec![])));
         assert_eq!(parsed("soak outage"), Ok(Command::Soak(vec!["outage".into()])));
+        assert_eq!(parsed("vectors --check"), Ok(Command::Vectors(Vectors { check: true, fresh: false })));
+        assert_eq!(
+            parsed("interop --format json"),
+            Ok(Command::Interop(["--format", "json"].map(OsString::from).to_vec()))
+        );
         let asked = ["--seed", "7"].map(OsString::from).to_vec();
         assert_eq!(parsed("conformance --seed 7"), Ok(Command::Conformance(asked)));
         let json = Fuzz { target: Some("json".into()), seconds: Some(90) };
@@ -185,6 +224,8 @@ mod tests {
             "new-backend",
             "new-backend a b",
             "bench --format xml",
+            "vectors interop-keys",
+            "vectors --check --fresh",
         ] {
             assert!(parsed(line).is_err(), "`{line}` was accepted");
         }

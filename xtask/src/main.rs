@@ -7,13 +7,16 @@ mod check;
 mod conformance;
 mod flags;
 mod fuzz;
+mod interop;
 mod new_backend;
 mod programs;
+mod python;
 mod soak;
 mod step;
 mod tally;
 mod test;
 mod tidy;
+mod vectors;
 mod workspace;
 
 use std::process::ExitCode;
@@ -28,6 +31,8 @@ fn main() -> ExitCode {
         Ok(Command::Bench(asked)) => bench::run(&asked),
         Ok(Command::Conformance(asked)) => conformance::run(&asked),
         Ok(Command::Fuzz(asked)) => fuzz::run(&asked),
+        Ok(Command::Interop(asked)) => interop::run(&asked),
+        Ok(Command::Vectors(asked)) => vectors::run(&asked),
         Ok(Command::Soak(asked)) => soak::run(&asked),
         Ok(Command::NewBackend(asked)) => new_backend::run(&asked),
         Ok(Command::Help) => {

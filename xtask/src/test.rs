@@ -4,9 +4,12 @@ use std::process::ExitCode;
 
 use crate::cargo;
 use crate::check;
+use crate::flags::Vectors;
 use crate::fuzz;
+use crate::interop;
 use crate::programs;
 use crate::step::{Failure, Run, Step};
+use crate::vectors;
 use crate::workspace::{Member, Workspace};
 
 const DENY_WARNINGS: &[&str] = &["--", "-D", "warnings"];
@@ -19,11 +22,12 @@ pub(crate) fn run() -> Result<ExitCode, String> {
 }
 
 fn steps(run: &mut Run, workspace: &Workspace) -> Result<(), Failure> {
-    for program in [programs::REDIS, programs::MEMCACHED, programs::COMPILER] {
+    for program in [programs::REDIS, programs::MEMCACHED, programs::PYTHON, programs::COMPILER] {
         run.task(program.name(), "cargo xtask test", || program.ensure())?;
     }
     check::steps(run, workspace)?;
     tests(run, workspace)?;
+    python_client(run)?;
     features(run, workspace)?;
     documentation(run, workspace)?;
     dependencies(run)?;
@@ -74,6 +78,13 @@ fn runner(title: &str, args: &[&str]) -> Step {
     let runner: &[&str] =
         if cargo::has("nextest") { &["nextest", "run", "--retries", "0", "--status-level", "slow"] } else { &["test"] };
     Step::new(title, runner).with_args(&["--no-fail-fast"]).with_args(args).needing_tests()
+}
+
+/// What is shared with CacheKit's Python client.
+fn python_client(run: &mut Run) -> Result<(), Failure> {
+    let check = Vectors { check: true, fresh: false };
+    run.task("vectors", "cargo xtask vectors --check", || vectors::run(&check).map(drop))?;
+    run.task("entries shared with the Python client", "cargo xtask interop", interop::passes)
 }
 
 /// Core without its engine, and the door with each of its features alone, with none and with all.

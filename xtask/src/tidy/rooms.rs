@@ -36,6 +36,7 @@ fn may_know(crate_: &str, other: &str) -> Option<bool> {
         "cachekit-testkit" => Some(["cachekit", "cachekit-core"].contains(&other) || PLUG_INS.contains(&other)),
         "xtask"
         | "xtask-conformance"
+        | "xtask-interop"
         | "xtask-soak"
         | "cachekit-examples"
         | "cachekit-example-axum"
