@@ -6,6 +6,7 @@ use proc_macro2::Span;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
+use syn::spanned::Spanned as _;
 use syn::{Error, Expr, Ident, LitStr, Path, Result, Token, parenthesized, parse_quote};
 
 use super::time::{self, Ttl};
