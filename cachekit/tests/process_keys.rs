@@ -1,6 +1,5 @@
 //! The cache that nobody made, in an environment with master keys and without. Each case is a process of its own.
 #![cfg(all(feature = "crypto", feature = "macros"))]
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
