@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use cachekit_core::entry::Header;
 use cachekit_core::{
-    Backend, Cache, Error, ErrorCode, Invalidation, Key, ManualClock, MemoryBackend, Namespace, Resilience, Ttl,
+    Backend, Cache, Error, ErrorCode, Format, Invalidation, Key, ManualClock, MemoryBackend, Namespace, Resilience,
+    Result, Serializer, Ttl,
 };
 use common::Text;
 use common::scripted::{Call, Scripted};
@@ -20,14 +21,13 @@ const L1_TTL: Duration = Duration::from_secs(30);
 /// How many deletes are remembered.
 const MOST: u64 = 100_000;
 
+fn cache(backend: &Scripted, clock: &ManualClock) -> Cache<Text> {
+    let builder = Cache::builder().backend(backend.clone()).resilience(Resilience::none());
+    builder.clock(clock.clone()).l1_ttl(L1_TTL).build().unwrap()
+}
+
 fn open(backend: &Scripted, clock: &ManualClock) -> (Cache<Text>, Namespace<u64>) {
-    let cache: Cache<Text> = Cache::builder()
-        .backend(backend.clone())
-        .resilience(Resilience::none())
-        .clock(clock.clone())
-        .l1_ttl(L1_TTL)
-        .build()
-        .unwrap();
+    let cache = cache(backend, clock);
     let numbers = cache.namespace("n").ttl(Ttl::Never).open().unwrap();
     (cache, numbers)
 }
@@ -144,4 +144,55 @@ async fn where_it_does_not_count_this_process_believes_nothing_that_is_older() {
     assert_eq!(load(&ours, 1, 11).await, 11);
     clock.advance(L1_TTL);
     assert_eq!(ours.get(1).await.unwrap().as_deref(), Some(&11), "what is newer is believed");
+}
+
+/// Decimal text, with a document for none.
+#[derive(Debug)]
+struct Sparse;
+
+impl Serializer<u64> for Sparse {
+    fn format(&self) -> Format {
+        Format::new(202, "sparse decimal")
+    }
+
+    fn serialize(&self, value: &u64, bytes: &mut Vec<u8>) -> Result<()> {
+        Text.serialize(value, bytes)
+    }
+
+    fn deserialize(&self, bytes: &[u8]) -> Result<u64> {
+        Text.deserialize(bytes)
+    }
+
+    fn absent(&self) -> Option<&'static [u8]> {
+        Some(b"-")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_the_interop_layout_no_entry_is_believed_any_more_and_nobody_counts() {
+    let clock = ManualClock::new();
+    let backend = backend(&clock).counting();
+    let open =
+        |cache: &Cache<Text>| cache.namespace("n").serializer(Sparse).interop("op").ttl(Ttl::Never).open().unwrap();
+    let digits = |number: u64| format!("{number:064x}");
+    let (cache, elsewhere) = (cache(&backend, &clock), cache(&backend, &clock));
+    let (ours, theirs): (Namespace<u64>, Namespace<u64>) = (open(&cache), open(&elsewhere));
+    ours.set(digits(1), 10).await.unwrap();
+    assert_eq!(theirs.get(digits(1)).await.unwrap().as_deref(), Some(&10));
+    backend.fall_ill();
+    for other in 1_000..1_000 + MOST {
+        assert!(matches!(ours.invalidate(digits(other)).await, Invalidation::Pending));
+    }
+    assert!(matches!(ours.invalidate(digits(1)).await, Invalidation::Failed(_)), "others do not learn of it");
+    backend.recover();
+    tokio::time::sleep(60 * SECOND).await;
+    clock.advance(L1_TTL);
+    assert_eq!(ours.get(digits(1)).await.unwrap(), None);
+    assert_eq!(theirs.get(digits(1)).await.unwrap().as_deref(), Some(&10), "as is documented");
+    let loaded = ours.get_or_load(digits(1), async || Ok::<_, Infallible>(11)).await.unwrap();
+    assert_eq!(*loaded, 11);
+    assert_eq!(ours.peek(digits(1)).as_deref(), Some(&11), "a copy of our own");
+    clock.advance(L1_TTL);
+    assert_eq!(ours.get(digits(1)).await.unwrap(), None, "whether it is newer cannot be seen");
+    assert_eq!((backend.count(Call::Epoch), backend.count(Call::Advance)), (0, 0));
 }

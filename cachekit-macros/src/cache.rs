@@ -70,7 +70,7 @@ impl<'a> Cached<'a> {
     fn body(&self, loader: TokenStream) -> TokenStream {
         let krate = &self.options.krate;
         let [found, missing] = ["found", "missing"].map(|name| Ident::new(name, Span::mixed_site()));
-        let enter = self.enter(quote!(enter));
+        let enter = self.enter("enter");
         let plain = self.shape.plain(krate);
         let (load, load_result) = match self.options.background {
             // What the body cannot do, it is told where `background` stands.
@@ -124,10 +124,10 @@ impl<'a> Cached<'a> {
     }
 
     /// An expression: the site of the function, asked to `act` on the entry that the arguments name.
-    fn enter(&self, act: TokenStream) -> TokenStream {
+    fn enter(&self, act: &str) -> TokenStream {
         let Options { ttl, none_ttl, load_timeout, lock_timeout, timeout, cache, krate, .. } = self.options;
         let refresh_after = expand_limit(self.options.refresh_after.map(|(_, age)| age));
-        let stale_for = expand_limit(self.options.stale_for);
+        let stale_for = expand_limit(self.options.stale_for.map(|(_, time)| time));
         let writer = Ident::new("writer", Span::mixed_site());
         let (value, plain) = (self.shape.value(krate), self.shape.plain(krate));
         let function = self.function.signature.ident.unraw().to_string();
@@ -136,9 +136,10 @@ impl<'a> Cached<'a> {
             None => quote! { ::core::option::Option::None },
         };
         let (namespace, name) = (text(&self.options.namespace), text(&self.options.name));
+        let interop = text(&self.options.interop);
         // In a namespace of the user's own, other functions may live: without a key of the user's own, the name parts
         // them.
-        let named = self.options.namespace.is_some() && self.options.key.is_none();
+        let named = self.options.namespace.is_some() && self.options.key.is_none() && self.options.interop.is_none();
         let ttl = ttl.unwrap_or(Ttl::For(DEFAULT_TTL)).expand(krate);
         let none_ttl = match none_ttl {
             Some((_, ttl)) => {
@@ -156,12 +157,22 @@ impl<'a> Cached<'a> {
             }
             None => quote! { #krate::__private::Current },
         };
+        let shared = self.options.interop.is_some();
         let parts = self.parts.iter().map(|part| match part {
+            Part::Value { root, expression } if shared => {
+                quote_spanned! { root.span()=> #krate::interop::ArgWriter::argument(#writer, &#expression); }
+            }
             Part::Text(text) => quote! { #krate::KeyWriter::text(#writer, #text); },
             Part::Value { root, expression } => {
                 quote_spanned! { root.span()=> #krate::IntoKey::write_key(&#expression, #writer); }
             }
         });
+        let (act, key) = if shared {
+            let (act, count) = (Ident::new(&format!("{act}_interop"), Span::mixed_site()), self.parts.len());
+            (act, quote! { #count, |#writer: &mut #krate::interop::ArgWriter| { #(#parts)* } })
+        } else {
+            (Ident::new(act, Span::mixed_site()), quote! { |#writer: &mut #krate::KeyWriter| { #(#parts)* } })
+        };
         let alias = match &self.shape.result {
             Some(_) => TokenStream::new(),
             // Under another name a `Result` would be cached with its error.
@@ -192,8 +203,9 @@ impl<'a> Cached<'a> {
                     timeout: #timeout,
                     refresh_after: #refresh_after,
                     stale_for: #stale_for,
+                    interop: #interop,
                 });
-            __CACHEKIT_SITE.#act::<__CachekitHere, #plain, _>(#source, |#writer: &mut #krate::KeyWriter| { #(#parts)* })
+            __CACHEKIT_SITE.#act::<__CachekitHere, #plain, _>(#source, #key)
         }}
     }
 
@@ -255,7 +267,7 @@ impl<'a> Cached<'a> {
         let doc = format!("Invalidates what `{}` has cached for these arguments.", signature.ident);
         signature.ident = name.clone();
         signature.output = syn::parse_quote!(-> #krate::__private::Invalidation);
-        let enter = self.enter(quote!(outdated));
+        let enter = self.enter("outdated");
         Ok(quote! {
             #(#conditions)*
             #[doc = #doc]

@@ -4,6 +4,7 @@ use proc_macro::TokenStream;
 
 mod cache;
 mod derive;
+mod interop_arg;
 
 /// Makes a struct or an enum a key: see `cachekit::IntoKey`.
 ///
@@ -33,6 +34,42 @@ mod derive;
 pub fn derive_into_key(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);
     derive::into_key(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes a struct or an enum an argument of interop keys: see `cachekit::interop::InteropArg`.
+///
+/// - A struct with named fields is a map from their names to their values, as a `dict` is in Python.
+///   `#[interop(rename = "name")]` gives a field another name.
+/// - A struct of one field without a name is what it holds; one of several is an array, as a `tuple` is.
+/// - An enum, whose variants have no fields, is what Python's `Enum` has as its value: the name of the variant, or what
+///   `#[interop(rename = "name")]` says; with `#[interop(integer)]` on the enum, the number of the variant.
+/// - Every type parameter is bounded by `InteropArg`.
+///
+/// All fields count. `#[interop(crate = "path")]` on the type names the crate where it is not `::cachekit`.
+///
+/// ```
+/// # #[cfg(feature = "interop")] // That of `cachekit`.
+/// # mod example {
+/// use cachekit::interop::{InteropArg, InteropKey};
+///
+/// #[derive(InteropArg)]
+/// struct Line {
+///     #[interop(rename = "articleId")]
+///     article_id: u64,
+///     unit: Unit,
+/// }
+///
+/// #[derive(InteropArg)]
+/// enum Unit {
+///     #[interop(rename = "kg")]
+///     Kilogram,
+/// }
+/// # }
+/// ```
+#[proc_macro_derive(InteropArg, attributes(interop))]
+pub fn derive_interop_arg(input: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(input as syn::DeriveInput);
+    interop_arg::interop_arg(&input).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
 /// Caches what an async function or method returns.
@@ -113,6 +150,7 @@ pub fn derive_into_key(input: TokenStream) -> TokenStream {
 /// | `stale_for = "1h"` | For how long after its life a value is kept, to be served when the body fails, panics or takes too long: see `cachekit::tell_stale`. |
 /// | `background` | Runs the body in a task of its own: see below. |
 /// | `refresh_after = "1m"` | From what age on a value that is asked for is computed anew in the background. Needs `background`. |
+/// | `interop = "find_order"` | Shares entries with CacheKit's other clients under this operation: see below. |
 /// | `invalidate = forget` | Makes an async function `forget` of the same arguments, without the skipped ones, that invalidates their entry. |
 /// | `shared_error = share` | A `fn(&Arc<E>) -> E` that copies an error for those who waited. |
 /// | `crate = "path"` | Where `cachekit` is, if not at `::cachekit`. |
@@ -137,6 +175,32 @@ pub fn derive_into_key(input: TokenStream) -> TokenStream {
 /// # let cache = cachekit::Cache::builder().build()?;
 /// # assert_eq!(cachekit::scope(cache, price(Arc::new(Database), 7)).await?, 21);
 /// # Ok(())
+/// # }
+/// ```
+///
+/// # Shared with other clients
+/// With `interop = "op"` and a `namespace` the function's entries are those of the Python client's `@cache(interop="op",
+/// namespace=..)`, and of any other client that speaks `interop/v1` (feature `interop`):
+/// - All arguments that are not skipped are the arguments of the call, in order, each a `cachekit::interop::InteropArg`.
+///   `self` is none of them. Python's side has to declare as many: defaults are written out, `*rest` is one list,
+///   `**options` is one map.
+/// - Values are written by `cachekit::interop::InteropValues`; a `None` is Python's.
+/// - There is no place for `key`, `name`, `stale_for` and `refresh_after`.
+/// - A call with an argument outside the model (NaN, an integer beyond 64 bits) runs uncached, and an event says so (E042).
+///
+/// ```
+/// # #[cfg(feature = "interop")] // That of `cachekit`.
+/// # mod example {
+/// # use cachekit::cache;
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize)] pub struct Order { total: f64 }
+/// # struct Database;
+/// # impl Database { async fn order(&self, id: u64) -> Option<Order> { (id > 0).then_some(Order { total: 12.0 }) } }
+/// // In Python: @cache(interop="find_order", namespace="orders", ttl=600, backend=RedisBackend(url))
+/// //            def find_order(id: int, with_lines: bool = False) -> dict | None: ..
+/// #[cache(interop = "find_order", namespace = "orders", ttl = "10m", skip(db))]
+/// async fn find_order(db: &Database, id: u64, with_lines: bool) -> Option<Order> {
+///     db.order(id).await
+/// }
 /// # }
 /// ```
 ///

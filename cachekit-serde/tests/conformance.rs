@@ -1,5 +1,5 @@
 //! Every serializer keeps every rule of the suite, with plain values and with every shape that serde has.
-#![cfg(all(feature = "msgpack", feature = "json", feature = "postcard", feature = "arrow"))]
+#![cfg(all(feature = "msgpack", feature = "json", feature = "postcard", feature = "arrow", feature = "interop"))]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use arrow_array::{
     ArrayRef, DictionaryArray, Int64Array, ListArray, RecordBatch, StringArray, types::Int8Type, types::Int32Type,
 };
 use cachekit_core::Serializer;
+use cachekit_serde::interop::InteropValues;
 use cachekit_serde::{Arrow, Json, MessagePack, Postcard};
 use cachekit_testkit::conformance::serializer::SerializerFixture;
 use postcard_schema::Schema;
@@ -50,12 +51,17 @@ impl Schema for Raw {
 struct Tree(Vec<Tree>);
 
 fn orders<S: Serializer<Order>>(serializer: S) -> SerializerFixture<S, Order> {
+    orders_up_to(u128::MAX, serializer)
+}
+
+/// Orders whose largest number is `huge`.
+fn orders_up_to<S: Serializer<Order>>(huge: u128, serializer: S) -> SerializerFixture<S, Order> {
     let shapes = [Shape::Nothing, Shape::Circle(0.5), Shape::Line(-1, i16::MAX), Shape::Box { width: 1, height: 255 }];
     let full = Order {
         id: u64::MAX,
         balance: i64::MIN,
         rate: -0.0,
-        huge: u128::MAX,
+        huge,
         note: Some("ä\0\u{10ffff}".repeat(20)),
         nested: vec![vec![], vec![i8::MIN, -1, 0, i8::MAX]],
         by_name: shapes.into_iter().enumerate().map(|(n, shape)| (n.to_string(), shape)).collect(),
@@ -122,6 +128,34 @@ mod message_pack {
         use super::*;
 
         cachekit_testkit::serializer_conformance!(trees(MessagePack, 100, &[0x91]));
+    }
+}
+
+mod interop {
+    use super::*;
+
+    mod plain {
+        use super::*;
+
+        cachekit_testkit::serializer_conformance!(texts(InteropValues));
+    }
+
+    mod structs {
+        use super::*;
+
+        cachekit_testkit::serializer_conformance!(
+            orders_up_to(u64::MAX.into(), InteropValues)
+                .with_unholdable(Order { wrong: Some(None), ..Order::default() }, Some("$.wrong"))
+                .with_unholdable(Order { rate: f64::NAN, ..Order::default() }, Some("$.rate"))
+                .with_unholdable(Order { huge: u128::MAX, ..Order::default() }, Some("$.huge"))
+                .with_bomb(vec![0x91; 100_000])
+        );
+    }
+
+    mod recursive {
+        use super::*;
+
+        cachekit_testkit::serializer_conformance!(trees(InteropValues, 100, &[0x91]));
     }
 }
 

@@ -23,6 +23,16 @@ pub use cachekit_redis::{RedisBackend, RedisBuilder};
 #[cfg(feature = "msgpack")]
 pub use cachekit_serde::MessagePack;
 
+/// Keys, values and dates of entries that CacheKit's other clients read and write, too.
+#[cfg_attr(feature = "macros", doc = "")]
+#[cfg_attr(feature = "macros", doc = include_str!("../../docs/interop.md"))]
+#[cfg(feature = "interop")]
+pub mod interop {
+    #[cfg(feature = "macros")]
+    pub use cachekit_macros::InteropArg;
+    pub use cachekit_serde::interop::*;
+}
+
 /// The contracts and everything else that core has, for what is not lifted to this crate's root.
 pub use cachekit_core as core;
 

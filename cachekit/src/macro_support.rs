@@ -1,5 +1,7 @@
 //! What `#[cache]` expands to. Not for use by hand, and free to change.
 
+#[cfg(feature = "interop")]
+mod interop;
 mod missing;
 mod path;
 mod shape;

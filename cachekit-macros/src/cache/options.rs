@@ -23,14 +23,15 @@ pub(crate) struct Options {
     pub(crate) timeout: Option<Duration>,
     pub(crate) background: Option<Span>,
     pub(crate) refresh_after: Option<(Span, Duration)>,
-    pub(crate) stale_for: Option<Duration>,
+    pub(crate) stale_for: Option<(Span, Duration)>,
+    pub(crate) interop: Option<LitStr>,
     pub(crate) invalidate: Option<Ident>,
     pub(crate) shared_error: Option<Path>,
     pub(crate) krate: Path,
 }
 
 /// What can be written, in the order in which it is told.
-const KNOWN: [&str; 15] = [
+const KNOWN: [&str; 16] = [
     "ttl",
     "none_ttl",
     "key",
@@ -44,17 +45,17 @@ const KNOWN: [&str; 15] = [
     "background",
     "refresh_after",
     "stale_for",
+    "interop",
     "invalidate",
     "shared_error",
 ];
 
 /// What other versions of CacheKit know, and what to do without it.
-const LATER: [(&str, &str); 7] = [
+const LATER: [(&str, &str); 6] = [
     ("secure", "leave it away, and do not cache what must be encrypted"),
     ("io", "set the cache up in code and name it with `cache = ..`"),
     ("redis", "set the cache up in code and name it with `cache = ..`"),
     ("api_key", "set the cache up in code and name it with `cache = ..`"),
-    ("interop", "leave it away, and let each language have entries of its own"),
     ("serializer", "set up a cache of that format in code and name it with `cache = ..`"),
     ("fail_closed", "leave it away: a cached function runs whatever becomes of the cache"),
 ];
@@ -75,6 +76,7 @@ impl Parse for Options {
             background: None,
             refresh_after: None,
             stale_for: None,
+            interop: None,
             invalidate: None,
             shared_error: None,
             krate: parse_quote!(::cachekit),
@@ -127,7 +129,8 @@ impl Options {
                 self.background = Some(span);
             }
             "refresh_after" => self.refresh_after = Some((span, time::limit(&value(option, input)?)?)),
-            "stale_for" => self.stale_for = Some(time::limit(&value(option, input)?)?),
+            "stale_for" => self.stale_for = Some((span, time::limit(&value(option, input)?)?)),
+            "interop" => self.interop = Some(value(option, input)?),
             "invalidate" => self.invalidate = Some(value(option, input)?),
             "shared_error" => self.shared_error = Some(value(option, input)?),
             "crate" => self.krate = value::<LitStr>(option, input)?.parse()?,
@@ -166,6 +169,7 @@ fn example(option: &Ident) -> &'static str {
         "timeout" => "timeout = \"1s\"",
         "refresh_after" => "refresh_after = \"1m\"",
         "stale_for" => "stale_for = \"1h\"",
+        "interop" => "interop = \"find_order\"",
         "invalidate" => "invalidate = forget_user",
         "shared_error" => "shared_error = share_error",
         _ => "crate = \"cachekit\"",

@@ -7,7 +7,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cachekit_core::{Error, ErrorCode, IntoKey, Invalidation, KeyWriter, Namespace, OwnedLoads, Result, Ttl};
+use cachekit_core::{
+    Error, ErrorCode, IntoKey, Invalidation, KeyWriter, Namespace, NamespaceBuilder, OwnedLoads, Result, Ttl,
+};
 
 use super::missing::{Entered, Missing};
 use super::path;
@@ -30,11 +32,12 @@ pub struct SiteOptions {
     pub timeout: Option<Duration>,
     pub refresh_after: Option<Duration>,
     pub stale_for: Option<Duration>,
+    pub interop: Option<&'static str>,
 }
 
 /// A cached function: what it was told, and the namespace that it opened.
 pub struct Site<V: 'static> {
-    options: SiteOptions,
+    pub(super) options: SiteOptions,
     place: &'static Location<'static>,
     /// The name or the path of the function, or why it has none.
     path: OnceLock<Result<String>>,
@@ -64,7 +67,7 @@ impl<V: Send + Sync + 'static> Site<V> {
         P: Plain<Value = V>,
         S: Source<V>,
     {
-        self.with_namespace::<Here, S, _>(source, true, |namespace| {
+        self.with_namespace::<Here, S, _>(source, true, as_it_is, |namespace| {
             let function = self.options.function;
             let Ok(namespace) = namespace else { return Entered::Missing(Missing { at: None, function }) };
             let key = Arguments { name: self.part_of_key(), write };
@@ -81,7 +84,7 @@ impl<V: Send + Sync + 'static> Site<V> {
         P: Plain<Value = V>,
         S: Source<V>,
     {
-        Outdated(self.with_namespace::<Here, S, _>(source, false, |namespace| match namespace {
+        Outdated(self.with_namespace::<Here, S, _>(source, false, as_it_is, |namespace| match namespace {
             Ok(namespace) => Ok((namespace.clone(), Arguments { name: self.part_of_key(), write }.written())),
             Err(error) => Err(error.clone()),
         }))
@@ -89,10 +92,11 @@ impl<V: Send + Sync + 'static> Site<V> {
 
     /// Hands over the function's namespace in the cache of this call, or why there is none, which is reported once.
     #[inline]
-    fn with_namespace<Here, S: Source<V>, R>(
+    pub(super) fn with_namespace<Here, S: Source<V>, R>(
         &'static self,
         source: S,
         claims: bool,
+        shape: Shape<V>,
         then: impl FnOnce(Result<&Namespace<V, OwnedLoads>, &Error>) -> R,
     ) -> R {
         source.with(|cache, lasting| {
@@ -101,7 +105,7 @@ impl<V: Send + Sync + 'static> Site<V> {
             {
                 return then(Ok(namespace));
             }
-            match self.open::<S>(cache, type_name::<Here>(), claims) {
+            match self.open::<S>(cache, type_name::<Here>(), claims, shape) {
                 Ok((id, namespace)) if lasting => {
                     // Another thread may have been first, perhaps with another cache: either is as good.
                     let _ = self.home.set((id, namespace.clone()));
@@ -125,6 +129,7 @@ impl<V: Send + Sync + 'static> Site<V> {
         cache: Option<&cachekit_core::Cache<S::Format>>,
         here: &str,
         claims: bool,
+        shape: Shape<V>,
     ) -> Result<(u64, Namespace<V, OwnedLoads>)> {
         let SiteOptions { function, namespace, name, ttl, none_ttl, load_timeout, lock_timeout, timeout, .. } =
             &self.options;
@@ -132,7 +137,7 @@ impl<V: Send + Sync + 'static> Site<V> {
         let path = self.path.get_or_init(|| {
             let path = name.map_or_else(|| path::name_of(here, function), str::to_owned);
             // With a namespace and a key of its own, a function may share its entries.
-            if claims && (namespace.is_none() || self.options.named) {
+            if claims && (namespace.is_none() || self.options.named) && self.options.interop.is_none() {
                 let namespace = namespace.unwrap_or_default();
                 path::claim(&format!("{namespace}:{path}"), std::ptr::from_ref(self).addr(), self.place)?;
             }
@@ -159,7 +164,7 @@ impl<V: Send + Sync + 'static> Site<V> {
         if let Some(time) = self.options.stale_for {
             builder = builder.stale_for(time);
         }
-        Ok((cache.id(), builder.open()?))
+        Ok((cache.id(), shape(builder, &self.options).open()?))
     }
 
     /// The part that keys begin with, in a namespace that other functions may use, too.
@@ -182,8 +187,15 @@ impl<V> fmt::Debug for Site<V> {
     }
 }
 
+/// What is done to a namespace before it is opened.
+pub(super) type Shape<V> = fn(NamespaceBuilder<V, OwnedLoads>, &SiteOptions) -> NamespaceBuilder<V, OwnedLoads>;
+
+fn as_it_is<V>(builder: NamespaceBuilder<V, OwnedLoads>, _: &SiteOptions) -> NamespaceBuilder<V, OwnedLoads> {
+    builder
+}
+
 /// An entry that is to be invalidated.
-pub struct Outdated<V>(Result<(Namespace<V, OwnedLoads>, KeyWriter)>);
+pub struct Outdated<V>(pub(super) Result<(Namespace<V, OwnedLoads>, KeyWriter)>);
 
 impl<V> fmt::Debug for Outdated<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -32,11 +32,6 @@ async fn later_api_key(id: u64) -> u64 {
     id
 }
 
-#[cache(interop = "op")]
-async fn later_interop(id: u64) -> u64 {
-    id
-}
-
 #[cache(serializer = Json)]
 async fn later_serializer(id: u64) -> u64 {
     id

@@ -11,6 +11,7 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use cachekit_core::{
     AttemptTimeout, CircuitBreaker, ConcurrencyLimit, Deadline, RateLimit, ResiliencePolicy, Result, Retry,
 };
+use cachekit_serde::interop::InteropValues;
 use cachekit_serde::{Arrow, Json, MessagePack, Postcard};
 use cachekit_testkit::conformance::PartReport;
 use cachekit_testkit::conformance::key_provider::{self, KeyProviderFixture};
@@ -61,6 +62,7 @@ macro_rules! part {
 /// Every part, in the order of the report.
 pub(crate) const ALL: &[Part] = &[
     part!(serializer "messagepack" orders(MessagePack).with_unholdable(ambiguous(), Some("$.maybe")).with_bomb(vec![0x91; 100_000])),
+    part!(serializer "interop" orders(InteropValues).with_unholdable(ambiguous(), Some("$.maybe")).with_unholdable(endless(), Some("$.rate")).with_bomb(vec![0x91; 100_000])),
     part!(serializer "json" orders(Json).with_unholdable(ambiguous(), Some("$.maybe")).with_bomb(vec![b'['; 100_000])),
     part!(serializer "postcard" orders(Postcard).with_unholdable(crowded(), Some("$.crowd")).with_bomb(vec![1; 100_000])),
     part!(serializer "arrow" batches()),
@@ -104,6 +106,11 @@ fn rotating(fake: FakeKeyProvider) -> KeyProviderFixture {
 /// What formats without a tag for `Some` have no place for.
 fn ambiguous() -> Order {
     Order { maybe: Some(None), ..Order::default() }
+}
+
+/// What formats of other languages have no place for.
+fn endless() -> Order {
+    Order { rate: f64::INFINITY, ..Order::default() }
 }
 
 /// What formats that write nothing for `()` have no place for.

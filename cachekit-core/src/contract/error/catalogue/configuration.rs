@@ -53,6 +53,8 @@ E042: Configuration, Permanent, retried: No, trips_breaker: false, Addition {
     causes: [
         "A text with spaces, braces or letters beyond ASCII was taken as a key, a namespace or a tenant.",
         "It is empty, too long, or ends in `:lock`, which is kept for locks.",
+        "An entry that other clients share was asked for by anything but an `InteropKey`, or an argument of one is outside \
+         what they know: NaN, an infinity, an integer beyond 64 bits.",
     ],
     fixes: [
         "Have the key made from its parts, as a namespace and `#[cache(key = \"{id}\")]` do: parts may hold any text.",

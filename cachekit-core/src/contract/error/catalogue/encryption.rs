@@ -136,6 +136,7 @@ E007: Configuration, Permanent, retried: No, trips_breaker: false, Addition {
     causes: [
         "The call runs outside a request: in a background task, at start-up or in a test.",
         "The tenant was known to the caller and not handed on to the call.",
+        "Entries that other clients share are sealed for one tenant, in a namespace whose name does not name it.",
     ],
     fixes: [
         "Name the tenant where the call is made.",
