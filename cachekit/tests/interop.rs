@@ -1,6 +1,5 @@
 //! `#[cache(interop = ..)]` and `#[derive(InteropArg)]`: entries where and as other clients have them.
 #![cfg(all(feature = "interop", feature = "macros"))]
-#![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,7 +20,7 @@ static RUNS: AtomicUsize = AtomicUsize::new(0);
 #[cache(interop = "find", namespace = "orders", ttl = "10m", none_ttl = "1m", skip(_trace), invalidate = forget)]
 async fn find(id: u64, flag: bool, _trace: &str) -> Option<Order> {
     RUNS.fetch_add(1, Ordering::SeqCst);
-    (id > 0).then(|| Order { total: id as u32, paid: flag })
+    (id > 0).then_some(Order { total: id as u32, paid: flag })
 }
 
 /// What Python calls `find(id, flag)` with is the key, and what it has stored is the value.
