@@ -153,7 +153,7 @@ mod tests {
             let key = interop_key(&master, text("tenant_id"));
             assert_eq!(hex(key.expose_secret()), text("encryption_key_hex"), "{}", text("tenant_id"));
         }
-        assert_eq!(rows.len(), 7);
+        assert!(rows.len() >= 7, "{} rows", rows.len());
     }
 
     #[test]

@@ -24,7 +24,7 @@ fn entries_of_the_python_client_open() {
             assert_eq!(sealed.len(), opened.len() + InteropEncryption::OVERHEAD);
             assert_eq!(open(&encryption, key, sealed).unwrap(), opened);
         }
-        assert_eq!(rows.len(), 6);
+        assert!(rows.len() >= 16, "{} rows", rows.len());
     }
 }
 
@@ -36,18 +36,16 @@ fn what_must_not_open_does_not() {
             let previous = row["previous_master_keys_hex"].as_array().unwrap();
             let encryption = of_row(cipher, row, &row["master_key_hex"], previous);
             let opened = open(&encryption, text(row, "cache_key"), bytes(&row["stored_hex"]));
-            let error = match text(row, "name") {
-                // It authenticates, and is no document.
-                "valid_tag_trailing_bytes_in_plaintext" => {
-                    let read: Result<u8> = InteropValues.deserialize(&opened.unwrap());
-                    assert_eq!(read.unwrap_err().code(), ErrorCode::E021);
-                    continue;
-                }
-                _ => opened.unwrap_err(),
-            };
-            assert_eq!(error.code(), ErrorCode::E003, "{}: {error}", text(row, "name"));
+            let name = text(row, "name");
+            if name.starts_with("sealed_") {
+                // It is authentic, and no document.
+                let read: Result<u8> = InteropValues.deserialize(&opened.unwrap());
+                assert_eq!(read.unwrap_err().code(), ErrorCode::E021, "{name}");
+            } else {
+                assert_eq!(opened.unwrap_err().code(), ErrorCode::E003, "{name}");
+            }
         }
-        assert_eq!(rows.len(), 18);
+        assert!(rows.len() >= 36, "{} rows", rows.len());
     }
 }
 
@@ -55,16 +53,17 @@ fn what_must_not_open_does_not() {
 fn earlier_keys_are_tried_in_their_order() {
     for &cipher in CIPHERS {
         let rows = rows("rotation");
-        for (at, row) in rows.iter().enumerate() {
+        for row in &rows {
             let previous = row["previous_hex"].as_array().unwrap();
             let keys = keys(cipher, &row["current_hex"], previous);
-            let opened = open(&keys.interop_encryption(), text(row, "cache_key"), bytes(&row["stored_hex"])).unwrap();
-            assert_eq!(opened, b"\x81\xa1v\x01", "{}", text(row, "name"));
+            let encryption = of_tenant(keys.interop_encryption(), row);
+            let opened = open(&encryption, text(row, "cache_key"), bytes(&row["stored_hex"])).unwrap();
+            assert_eq!(hex(&opened), text(row, "plaintext_hex"), "{}", text(row, "name"));
             let opened: Vec<u64> = keys.uses().iter().map(|key| key.opened).collect();
-            let expected: Vec<u64> = (0..previous.len() + 2).map(|turn| u64::from(turn == at + 1)).collect();
-            assert_eq!(opened, expected[..opened.len()], "hits on earlier keys are counted");
+            let expected: Vec<u64> = (0..=previous.len()).map(|turn| u64::from(row["opened_by"] == turn)).collect();
+            assert_eq!(opened, expected, "hits on earlier keys are counted");
         }
-        assert_eq!(rows.len(), 3);
+        assert!(rows.len() >= 6, "{} rows", rows.len());
     }
 }
 
@@ -175,7 +174,10 @@ fn rows(list: &str) -> Vec<Value> {
 }
 
 fn of_row(cipher: Cipher, row: &Value, current: &Value, previous: &[Value]) -> InteropEncryption {
-    let encryption = keys(cipher, current, previous).interop_encryption();
+    of_tenant(keys(cipher, current, previous).interop_encryption(), row)
+}
+
+fn of_tenant(encryption: InteropEncryption, row: &Value) -> InteropEncryption {
     match text(row, "tenant_id") {
         "default" => encryption,
         uuid => encryption.for_deployment(uuid).unwrap(),

@@ -20,7 +20,7 @@ fn values_are_written_as_the_python_client_writes_them() {
         let value = Typed::of(&row["value"]).unwrap();
         assert_eq!(hex(&write(&value).unwrap()), row["bytes_hex"], "{}", name_of(row));
     }
-    assert_eq!(written.len(), 21);
+    assert!(written.len() > 150, "{} rows", written.len());
 }
 
 #[test]
@@ -33,38 +33,33 @@ fn what_the_python_client_does_not_write_is_not_written() {
         }
     }
     // Serde tells sets as lists and UUIDs as text; the others are no values of Rust.
-    assert_eq!(untold, ["set", "uuid", "lone_surrogate", "object"]);
+    assert_eq!(untold, ["set", "id", "lone_surrogate", "foreign_object", "foreign_object_inside"]);
 }
 
 #[test]
 fn what_the_python_client_reads_is_read() {
-    let mut beyond = Vec::new();
     for row in rows(VALUES, "read_accept") {
-        let name = name_of(&row);
-        if row["bytes_hex"].is_null() {
-            beyond.push(name.to_owned());
+        let (name, bytes) = (name_of(&row), bytes_of(&row["bytes_hex"]));
+        let Some(value) = row.get("value") else {
+            // Rust bounds the depth to 100, as its other client does; Python goes on to 1,024.
+            assert_eq!(read::<serde::de::IgnoredAny>(&bytes).is_ok(), name == "depth_100", "{name}");
             continue;
-        }
-        let bytes = bytes_of(&row["bytes_hex"]);
+        };
         let read: Typed = read(&bytes).unwrap();
-        match Typed::of(&row["value"]).unwrap() {
+        match Typed::of(value).unwrap() {
             // As a date it is read where the type says so: see the dates.
-            Typed::Moment(_) => assert!(matches!(read, Typed::Map(_)), "{name}"),
-            Typed::Null => assert_eq!(name, "non_string_keys_32"),
+            Typed::Moment(_) | Typed::Naive(_) | Typed::Date(_) | Typed::Time(_) => {
+                assert!(matches!(read, Typed::Map(_)), "{name}");
+            }
             expected => assert_eq!(sorted(read), sorted(expected), "{name}"),
         }
     }
-    // Rust bounds the depth to 100, as its other client does.
-    assert_eq!(beyond, ["depth_1024"]);
 }
 
 #[test]
 fn what_no_reader_may_accept_is_refused() {
     for row in rows(VALUES, "read_reject") {
-        let bytes = match row["bytes_hex"].is_null() {
-            true => [vec![0x91; 1_025], vec![0xc0]].concat(),
-            false => bytes_of(&row["bytes_hex"]),
-        };
+        let bytes = bytes_of(&row["bytes_hex"]);
         let required = row["required_of_every_reader"].as_bool().unwrap();
         match read::<Typed>(&bytes) {
             Err(error) => assert_eq!(error.code(), ErrorCode::E021, "{}: {error}", name_of(&row)),
@@ -78,7 +73,7 @@ fn documents_are_bounded_as_the_vectors_say() {
     for row in rows(BOUNDS, "rows") {
         let refused = read::<serde::de::IgnoredAny>(&bytes_of(&row["bytes_hex"])).is_err();
         // That bytes follow is not looked at there; a reader of entries looks.
-        let expected = row["result"] != "ok" || name_of(&row) == "trailing_not_inspected_here";
+        let expected = row["result"] != "ok" || name_of(&row) == "ok_whatever_follows";
         assert_eq!(refused, expected, "{}", name_of(&row));
     }
 }
@@ -95,7 +90,9 @@ fn extensions_are_read_where_there_is_a_place_for_them() {
     for row in rows(VALUES, "read_ext") {
         let extension = bytes_of(&row["bytes_hex"]);
         let Extension((kind, bytes)) = plain_read(&extension);
-        assert_eq!((kind as u8, bytes.as_slice()), (extension[1], &extension[2..]), "{}", name_of(&row));
+        // One with a length of its own has that before its kind.
+        let at = if extension[0] == 0xc7 { 2 } else { 1 };
+        assert_eq!((kind as u8, bytes.as_slice()), (extension[at], &extension[at + 1..]), "{}", name_of(&row));
         let skipped = [b"\x82\xa1x".as_slice(), &extension, b"\xa1a\x07"].concat();
         assert_eq!(read::<Known>(&skipped).unwrap(), Known { a: 7 }, "{}", name_of(&row));
         read::<u8>(&extension).unwrap_err();

@@ -1,6 +1,7 @@
 //! All cases, group by group.
 
 mod encryption;
+mod functions;
 mod keys;
 mod lives;
 mod refusals;
@@ -13,6 +14,7 @@ pub(crate) use encryption::FORMER;
 
 pub(crate) async fn run(sides: &Sides, table: &mut Table) {
     keys::run(sides, table).await;
+    functions::run(sides, table).await;
     values::run(sides, table).await;
     refusals::run(sides, table).await;
     encryption::run(sides, table).await;

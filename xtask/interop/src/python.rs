@@ -25,6 +25,8 @@ struct Pipes {
     _child: Child,
     to: ChildStdin,
     from: Lines<BufReader<ChildStdout>>,
+    /// Why nothing is asked any more.
+    lost: Option<String>,
 }
 
 /// A cached function of Python's.
@@ -70,8 +72,9 @@ pub(crate) enum Called {
 impl Python {
     /// Starts the driver, with nothing in its environment but `environment`.
     pub(crate) async fn start(interpreter: &Path, url: &str, environment: &[(&str, &str)]) -> Result<Self, Failure> {
-        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/interop");
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let (sources, root) = (here.join("python"), here.ancestors().nth(2).unwrap_or(here));
+        let folder = root.join("target/interop");
         std::fs::create_dir_all(&folder)?;
         let log = folder.join(if environment.is_empty() { "python.log" } else { "python-rotated.log" });
         // The program is started elsewhere. A link is not followed: it is what makes the environment one.
@@ -91,7 +94,7 @@ impl Python {
         let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Failure("Python has no pipes".to_owned()));
         };
-        let pipes = Pipes { _child: child, to, from: BufReader::new(from).lines() };
+        let pipes = Pipes { _child: child, to, from: BufReader::new(from).lines(), lost: None };
         let python = Self { pipes: Mutex::new(pipes), log };
         let ready = python.pipes.lock().await.answer().await;
         ready.map_err(|failure| python.told(failure))?;
@@ -130,12 +133,20 @@ impl Python {
             request.extend(more);
         }
         let mut pipes = self.pipes.lock().await;
+        if let Some(why) = &pipes.lost {
+            return Err(Failure(format!("not asked, for before: {why}")));
+        }
         let asked = async {
             pipes.to.write_all(format!("{request}\n").as_bytes()).await?;
             pipes.to.flush().await?;
             pipes.answer().await
         };
-        asked.await.map_err(|failure| self.told(failure))
+        let answer = asked.await;
+        answer.map_err(|Failure(why)| {
+            // What comes late would be taken for the answer to something else.
+            pipes.lost = Some(why.clone());
+            self.told(Failure(why))
+        })
     }
 
     /// With the last that Python printed.

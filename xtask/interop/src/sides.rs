@@ -4,9 +4,9 @@ use std::path::Path;
 
 use bytes::Bytes;
 use cachekit::core::{Entry, SetOptions};
+use cachekit::interop::{InteropKey, InteropValues};
 use cachekit::{Backend, Cache, Key, Namespace, NamespaceBuilder, RedisBackend, Remaining, Ttl};
 use cachekit_crypto::Keys;
-use cachekit_serde::interop::{InteropKey, InteropValues};
 use cachekit_testkit::fixtures::RedisServer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

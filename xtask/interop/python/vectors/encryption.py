@@ -192,6 +192,9 @@ def rotated(name, previous, tenant, sealed_as, sealed):
         "cache_key": key,
         "stored_hex": row["stored_hex"],
         "value": row["value"],
+        "plaintext_hex": row["plaintext_hex"],
+        # 0 is the current one, 1 the first of the earlier ones.
+        "opened_by": [CURRENT, *previous].index(row["master_key_hex"]),
     }
 
 

@@ -100,7 +100,6 @@ WRITE = [
     ("last_date", datetime.date(9999, 12, 31)),
     ("time_of_day", datetime.time(12, 30, 45)),
     ("time_of_day_with_a_fraction", datetime.time(23, 59, 59, 999999)),
-    ("time_of_day_with_an_offset", datetime.time(12, 30, tzinfo=datetime.timezone.utc)),
     ("times_inside", {"on": [datetime.date(2024, 2, 29)], "at": at("2024-02-29T12:30:45+01:00")}),
     ("a_record", {"id": 7, "name": "Ada", "score": 9.0, "tags": ["x", "y"], "vip": None}),
 ]

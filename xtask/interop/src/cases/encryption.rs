@@ -1,9 +1,9 @@
 //! Encryption: each side opens what the other one sealed, by its key or an earlier one, and nothing that was altered.
 
 use cachekit::core::{KeyRing, MasterKey};
+use cachekit::interop::{InteropKey, InteropValues};
 use cachekit::{ErrorCode, Namespace};
 use cachekit_crypto::Keys;
-use cachekit_serde::interop::{InteropKey, InteropValues};
 use serde_json::{Value, json};
 
 use super::refusals::refused;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
-use cachekit_serde::interop::{AsText, Binary, InteropArg, InteropArgs, InteropKey};
+use cachekit::interop::{AsText, Binary, InteropArg, InteropArgs, InteropKey};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;

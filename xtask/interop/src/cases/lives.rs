@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use cachekit::interop::InteropKey;
 use cachekit::{Remaining, Ttl};
-use cachekit_serde::interop::InteropKey;
 use serde_json::json;
 
 use crate::outcome::{Failure, same};

@@ -1,7 +1,7 @@
 //! Refusals: what is no entry of this layout is a miss or an error on both sides, and never a value.
 
 use cachekit::ErrorCode;
-use cachekit_serde::interop::InteropKey;
+use cachekit::interop::InteropKey;
 use serde_json::json;
 
 use crate::outcome::{Failure, Outcome};
