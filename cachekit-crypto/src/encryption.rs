@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use cachekit_core::{Applied, EntryContext, Error, ErrorCode, Result, Transform, TransformKind};
+use smallvec::SmallVec;
 use zeroize::Zeroize;
 
-use crate::cipher::{NONCE, TAG};
+use crate::cipher::{NONCE, Refused, TAG};
 use crate::derivation::{COMMITMENT, SALT};
 use crate::keys::Shared;
-use crate::session;
 
 /// Seals the entries of a namespace in the native layout with the [`Keys`](crate::Keys) that it was made from, in the
 /// buffer that they travel in.
@@ -60,21 +60,22 @@ impl Transform for Encryption {
 
     fn apply(&self, context: &EntryContext<'_>, bytes: &mut Vec<u8>) -> Result<Applied> {
         // Keys may have rotated since the header was made: the one that it names seals, not the one that is current now.
-        let master = context.fingerprint.and_then(|named| self.keys.ring().find(&named)).ok_or_else(|| {
+        let ring = self.keys.ring();
+        let master = context.fingerprint.and_then(|named| ring.find(&named)).ok_or_else(|| {
             Error::new(ErrorCode::E020, "encryption: expected the header to name a key of the ring, it does not")
         })?;
-        let session = master.sealing(context.tenant)?;
-        let nonce = session::nonce()?;
         bytes.reserve(Self::OVERHEAD);
-        let tag = session
-            .aead
-            .seal(&nonce, &bound(context), bytes)
+        let sealed = master.seal(context.tenant, |session, nonce| {
+            let tag = session.aead.seal(nonce, &bound(context), bytes)?;
+            bytes.extend_from_slice(&tag);
+            bytes.extend_from_slice(nonce);
+            bytes.extend_from_slice(&session.salt);
+            bytes.extend_from_slice(&session.commitment);
+            bytes.push(SUITE);
+            Ok::<(), Refused>(())
+        })?;
+        sealed
             .map_err(|_| Error::new(ErrorCode::E020, "encryption: expected at most 64 GiB in one value, got more"))?;
-        bytes.extend_from_slice(&tag);
-        bytes.extend_from_slice(&nonce);
-        bytes.extend_from_slice(&session.salt);
-        bytes.extend_from_slice(&session.commitment);
-        bytes.push(SUITE);
         Ok(Applied::Yes)
     }
 
@@ -91,7 +92,8 @@ impl Transform for Encryption {
 impl Encryption {
     fn open(&self, context: &EntryContext<'_>, bytes: &mut Vec<u8>) -> Result<()> {
         let named = context.fingerprint.ok_or_else(|| refused("an entry that names its key", "one that names none"))?;
-        let Some(master) = self.keys.ring().find(&named) else {
+        let ring = self.keys.ring();
+        let Some(master) = ring.find(&named) else {
             let got = format_args!("one sealed with key {:032x}, which is not among them", u128::from_be_bytes(named));
             return Err(refused("an entry sealed with a key of the ring", got));
         };
@@ -104,17 +106,14 @@ impl Encryption {
         if suite != SUITE {
             return Err(refused(format_args!("suite {SUITE}"), suite));
         }
-        let (session, kept) = master.opening(context.tenant, &salt);
-        let opens = session.is_committed_to(&commitment)
-            && session.aead.open(&nonce, &bound(context), &mut bytes[..sealed]).is_ok();
-        if !opens {
+        let opened = master.open(context.tenant, &salt, |session| {
+            session.is_committed_to(&commitment)
+                && session.aead.open(&nonce, &bound(context), &mut bytes[..sealed]).is_ok()
+        });
+        if !opened {
             return Err(refused("an entry sealed for this place", "one that does not authenticate"));
         }
         bytes.truncate(sealed - TAG);
-        if !kept {
-            master.keep(session);
-        }
-        master.count_opened();
         Ok(())
     }
 }
@@ -146,10 +145,10 @@ impl Trailer {
 
 /// Everything that the tag covers beside the text: two different contexts never give the same bytes, for each part is
 /// preceded by its length or has a fixed one. The tenant is in the key, too.
-fn bound(context: &EntryContext<'_>) -> Vec<u8> {
+fn bound(context: &EntryContext<'_>) -> Bound {
     let key = context.key.as_str().as_bytes();
     let tenant = context.tenant.map(str::as_bytes);
-    let mut bound = Vec::with_capacity(64 + key.len() + tenant.map_or(0, <[u8]>::len) + context.header.len());
+    let mut bound = Bound::new();
     bound.push(SUITE);
     bound.push(u8::from(tenant.is_some()));
     bound.push(context.format.id);
@@ -160,6 +159,9 @@ fn bound(context: &EntryContext<'_>) -> Vec<u8> {
     }
     bound
 }
+
+/// On the stack for all keys and tenants that there can be, and for headers of up to 120 bytes.
+type Bound = SmallVec<[u8; 512]>;
 
 fn refused(expected: impl fmt::Display, got: impl fmt::Display) -> Error {
     Error::invalid(ErrorCode::E003, "encrypted entry", expected, got)

@@ -6,8 +6,10 @@ mod encryption;
 mod hex;
 mod keys;
 mod master;
+mod nonce;
 mod providers;
 mod session;
+mod tally;
 
 pub use self::cipher::Cipher;
 pub use self::encryption::Encryption;

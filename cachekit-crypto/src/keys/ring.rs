@@ -20,7 +20,7 @@ impl Ring {
     pub(super) fn new(keys: &KeyRing, use_: Use, before: Option<&Self>) -> Self {
         let at_work = |key: &MasterKey| {
             let master = Master::new(key, use_);
-            before.and_then(|before| before.find(&master.fingerprint)).unwrap_or_else(|| Arc::new(master))
+            before.and_then(|before| before.find(&master.fingerprint)).map_or_else(|| Arc::new(master), Arc::clone)
         };
         let current = at_work(keys.current());
         let mut masters = vec![Arc::clone(&current)];
@@ -39,8 +39,8 @@ impl Ring {
     }
 
     /// The key with this fingerprint. There is at most one, and no other is ever tried.
-    pub(crate) fn find(&self, fingerprint: &[u8; FINGERPRINT]) -> Option<Arc<Master>> {
-        self.masters.iter().find(|master| master.fingerprint == *fingerprint).cloned()
+    pub(crate) fn find(&self, fingerprint: &[u8; FINGERPRINT]) -> Option<&Arc<Master>> {
+        self.masters.iter().find(|master| master.fingerprint == *fingerprint)
     }
 
     pub(super) fn uses(&self) -> Vec<KeyUse> {
