@@ -7,11 +7,10 @@ use cachekit_core::{Applied, EntryContext, Error, ErrorCode, Result, Transform, 
 use smallvec::SmallVec;
 use zeroize::Zeroize;
 
-use crate::cipher::{NONCE, TAG};
+use crate::cipher::{NONCE, Refused, TAG};
 use crate::derivation::{COMMITMENT, SALT};
 use crate::interop::InteropEncryption;
 use crate::keys::Shared;
-use crate::session;
 
 /// Seals the entries of a namespace in the native layout with the [`Keys`](crate::Keys) that it was made from, in the
 /// buffer that they travel in.
@@ -73,18 +72,18 @@ impl Transform for Encryption {
         let master = context.fingerprint.and_then(|named| ring.find(&named)).ok_or_else(|| {
             Error::new(ErrorCode::E020, "encryption: expected the header to name a key of the ring, it does not")
         })?;
-        let session = master.sealing(context.tenant)?;
-        let nonce = session::nonce()?;
         bytes.reserve(Self::OVERHEAD);
-        let tag = session
-            .aead
-            .seal(&nonce, &bound(context), &mut bytes[from..])
+        let sealed = master.seal(context.tenant, |session, nonce| {
+            let tag = session.aead.seal(nonce, &bound(context), &mut bytes[from..])?;
+            bytes.extend_from_slice(&tag);
+            bytes.extend_from_slice(nonce);
+            bytes.extend_from_slice(&session.salt);
+            bytes.extend_from_slice(&session.commitment);
+            bytes.push(SUITE);
+            Ok::<(), Refused>(())
+        })?;
+        sealed
             .map_err(|_| Error::new(ErrorCode::E020, "encryption: expected at most 64 GiB in one value, got more"))?;
-        bytes.extend_from_slice(&tag);
-        bytes.extend_from_slice(&nonce);
-        bytes.extend_from_slice(&session.salt);
-        bytes.extend_from_slice(&session.commitment);
-        bytes.push(SUITE);
         Ok(Applied::Yes)
     }
 
@@ -115,17 +114,14 @@ impl Encryption {
         if suite != SUITE {
             return Err(refused(format_args!("suite {SUITE}"), suite));
         }
-        let (session, kept) = master.opening(context.tenant, &salt);
-        let opens = session.is_committed_to(&commitment)
-            && session.aead.open(&nonce, &bound(context), &mut bytes[..sealed]).is_ok();
-        if !opens {
+        let opened = master.open(context.tenant, &salt, |session| {
+            session.is_committed_to(&commitment)
+                && session.aead.open(&nonce, &bound(context), &mut bytes[..sealed]).is_ok()
+        });
+        if !opened {
             return Err(refused("an entry sealed for this place", "one that does not authenticate"));
         }
         bytes.truncate(sealed - TAG);
-        if !kept {
-            master.keep(session);
-        }
-        master.count_opened();
         Ok(())
     }
 }

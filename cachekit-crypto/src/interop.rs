@@ -8,7 +8,7 @@ use zeroize::Zeroize;
 
 use crate::cipher::{NONCE, TAG};
 use crate::keys::Shared;
-use crate::session;
+use crate::nonce::random;
 
 /// Seals the entries of a namespace in the interop layout, as CacheKit's other clients do: AES-256-GCM under a key that
 /// HKDF-SHA256 derives from master key and tenant. Made by [`Keys::interop_encryption`](crate::Keys::interop_encryption).
@@ -40,7 +40,7 @@ use crate::session;
 /// Cloning is cheap and shares keys and counts.
 ///
 /// # Errors
-/// `apply`: E006 once the key has sealed its limit; E020 where the system has no randomness, and beyond 64 GiB.
+/// `apply`: E006 once the key has sealed its limit; E008 where the system has no randomness; E020 beyond 64 GiB.
 /// `reverse`: E003 for whatever does not open; nothing of the text is left then. Both: E007 for a namespace that does not
 /// name the tenant.
 ///
@@ -129,7 +129,7 @@ impl Transform for InteropEncryption {
     fn apply(&self, context: &EntryContext<'_>, bytes: &mut Vec<u8>) -> Result<Applied> {
         self.check_context(context)?;
         let key = self.keys.ring().current().interop_sealing(&self.tenant)?;
-        let nonce = session::nonce()?;
+        let nonce = random()?;
         // The nonce stands in front, so the document moves.
         let length = bytes.len();
         bytes.reserve(Self::OVERHEAD);

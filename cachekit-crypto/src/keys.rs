@@ -37,7 +37,7 @@ pub struct KeyUse {
     pub fingerprint: [u8; 16],
     /// Whether it is the one that seals.
     pub current: bool,
-    /// How many entries it has sealed.
+    /// How many entries it has sealed, in relatives by `fork` that share these keys, too.
     pub sealed: u64,
     /// How many entries it has opened. An earlier key that opens nothing for longer than entries live can be dropped.
     pub opened: u64,
@@ -109,8 +109,8 @@ impl KeysBuilder {
         self
     }
 
-    /// Has each master key seal at most so many entries in this process, and report E006 from then on. If not said,
-    /// 2^44, with which a nonce comes twice with a chance below 2^-32. More than that cannot be had.
+    /// Has each master key seal at most so many entries in this process and its relatives by `fork`, and report E006 from
+    /// then on. If not said, 2^44, with which a nonce comes twice with a chance below 2^-32. More than that cannot be had.
     ///
     /// What is sealed can still be opened beyond the limit.
     pub fn seal_limit(mut self, entries: u64) -> Self {

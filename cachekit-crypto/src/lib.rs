@@ -7,8 +7,10 @@ mod hex;
 mod interop;
 mod keys;
 mod master;
+mod nonce;
 mod providers;
 mod session;
+mod tally;
 
 pub use self::cipher::Cipher;
 pub use self::encryption::Encryption;

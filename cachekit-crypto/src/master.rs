@@ -10,9 +10,11 @@ use cachekit_core::{Error, ErrorCode, MasterKey, Result};
 use quick_cache::sync::Cache;
 use secrecy::ExposeSecret;
 
-use crate::cipher::{Aead, Cipher};
+use crate::cipher::{Aead, Cipher, NONCE};
 use crate::derivation::{Derived, FINGERPRINT, SALT, interop_key};
+use crate::nonce::{nonce, random};
 use crate::session::{self, Session};
+use crate::tally::Tally;
 
 /// One master key of the ring at work: its fingerprint, what was derived from it, and how often it was used.
 ///
@@ -30,8 +32,8 @@ pub(crate) struct Master {
     /// By tenant. Not bounded, for a count that is forgotten bounds nothing; there are as many as namespaces that name
     /// one.
     interop: RwLock<HashMap<String, Arc<Interop>>>,
-    sealed: AtomicU64,
-    opened: AtomicU64,
+    sealed: Tally,
+    opened: Apart,
 }
 
 /// What seals entries of one tenant in the interop layout: one key for all processes and clients that have the master
@@ -41,13 +43,18 @@ pub(crate) struct Interop {
     sealed: AtomicU64,
 }
 
+/// A counter that nothing else shares a line of the processor's cache with: everybody who reads writes to it.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Apart(AtomicU64);
+
 /// How a master key is used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Use {
     pub(crate) cipher: Cipher,
-    /// How many messages it seals in this process at most.
+    /// How many messages it seals at most, in this process and its relatives by `fork`.
     pub(crate) seal_limit: u64,
-    /// How many of them in one session.
+    /// After how many of them a session ends.
     pub(crate) session_length: u64,
 }
 
@@ -70,28 +77,32 @@ impl Master {
             tenants: Cache::new(TENANTS),
             sessions: Cache::new(SESSIONS),
             interop: RwLock::default(),
-            sealed: AtomicU64::new(0),
-            opened: AtomicU64::new(0),
+            sealed: Tally::new(),
+            opened: Apart::default(),
         }
     }
 
-    /// The session for one more message of `tenant`. At its end another one begins, so that nobody waits or fails.
+    /// Has `seal` make one more message of `tenant`, in the session and with the nonce that it is given. At the end of a
+    /// session another one begins, so that nobody waits or fails.
     ///
     /// E006 once the key has sealed as many messages as it may; E008 if the system has no randomness to give.
-    pub(crate) fn sealing(&self, tenant: Option<&str>) -> Result<Arc<Session>> {
+    pub(crate) fn seal<R>(&self, tenant: Option<&str>, seal: impl FnOnce(&Session, &[u8; NONCE]) -> R) -> Result<R> {
         let Use { cipher, seal_limit, session_length } = self.use_;
-        let one_more = |sealed| (sealed < seal_limit).then_some(sealed + 1);
-        if self.sealed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
+        let number = self.sealed.count();
+        if number >= seal_limit {
             let message = format!("the current key has sealed {seal_limit} entries, as many as it may");
             return Err(Error::new(ErrorCode::E006, message));
         }
+        // Relatives that cannot count together draw each nonce from the system.
+        let nonce = if self.sealed.is_shared() { nonce(number)? } else { random()? };
         self.with(tenant, |of| {
             loop {
                 let current = of.sealing.load();
-                if let Some(session) = current.as_ref().filter(|session| session.take(session_length)) {
-                    return Ok(Arc::clone(session));
+                if let Some(session) = current.as_ref().filter(|session| session.takes(number)) {
+                    return Ok(seal(session, &nonce));
                 }
-                let next = Arc::new(Session::begin(cipher, &of.key, tenant)?);
+                let until = number.saturating_add(session_length);
+                let next = Arc::new(Session::begin(cipher, &of.key, tenant, until)?);
                 // Who comes second goes on with what the first has put there.
                 let found = of.sealing.compare_and_swap(&*current, Some(Arc::clone(&next)));
                 if found.as_ref().map(Arc::as_ptr) == current.as_ref().map(Arc::as_ptr) {
@@ -113,7 +124,7 @@ impl Master {
                 format!("the current key has sealed {limit} entries in the interop layout, as many as it may");
             return Err(Error::new(ErrorCode::E006, message));
         }
-        self.sealed.fetch_add(1, Ordering::Relaxed);
+        self.sealed.count();
         Ok(of)
     }
 
@@ -131,30 +142,45 @@ impl Master {
         })
     }
 
-    /// The session of `tenant` with this `salt`, and whether it was kept before. If not, it is to be
-    /// [kept](Self::keep) once it has opened something: what a stranger makes up must not drive others out.
-    pub(crate) fn opening(&self, tenant: Option<&str>, salt: &[u8; SALT]) -> (Arc<Session>, bool) {
-        if let Some(session) = self.sessions.get(salt).filter(|session| session.is_of(tenant)) {
-            return (session, true);
+    /// Has `open` try the session of `tenant` with this `salt`, and returns whether it opened something. Only then is a
+    /// session kept that was not known: what a stranger makes up must not drive others out.
+    pub(crate) fn open(&self, tenant: Option<&str>, salt: &[u8; SALT], open: impl FnOnce(&Session) -> bool) -> bool {
+        let own = tenant.is_none().then(|| self.undivided.sealing.load());
+        let own = own.as_ref().and_then(|own| own.as_deref()).filter(|own| own.salt == *salt);
+        let opened = if let Some(own) = own {
+            open(own)
+        } else if let Some(known) = self.known(tenant, salt) {
+            open(&known)
+        } else {
+            let session = self.with(tenant, |of| Session::resume(self.use_.cipher, &of.key, tenant, salt));
+            let opened = open(&session);
+            if opened {
+                self.sessions.insert(*salt, Arc::new(session));
+            }
+            opened
+        };
+        if opened {
+            self.count_opened();
         }
-        let resume = |of: &Tenant| Session::resume(self.use_.cipher, &of.key, tenant, salt);
-        (Arc::new(self.with(tenant, resume)), false)
-    }
-
-    pub(crate) fn keep(&self, session: Arc<Session>) {
-        self.sessions.insert(session.salt, session);
+        opened
     }
 
     pub(crate) fn count_opened(&self) {
-        self.opened.fetch_add(1, Ordering::Relaxed);
+        self.opened.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The session of `tenant` with this `salt`, if it has opened something before.
+    pub(crate) fn known(&self, tenant: Option<&str>, salt: &[u8; SALT]) -> Option<Arc<Session>> {
+        self.sessions.get(salt).filter(|session| session.is_of(tenant))
     }
 
     pub(crate) fn sealed(&self) -> u64 {
-        self.sealed.load(Ordering::Relaxed)
+        // Who was refused was counted, too.
+        self.sealed.counted().min(self.use_.seal_limit)
     }
 
     pub(crate) fn opened(&self) -> u64 {
-        self.opened.load(Ordering::Relaxed)
+        self.opened.0.load(Ordering::Relaxed)
     }
 
     fn with<R>(&self, tenant: Option<&str>, run: impl FnOnce(&Tenant) -> R) -> R {

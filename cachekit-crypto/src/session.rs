@@ -1,35 +1,36 @@
 //! [`Session`]: what one instance seals with for a while.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use cachekit_core::{Error, ErrorCode, Result};
+use cachekit_core::Result;
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 
-use crate::cipher::{Aead, Cipher, NONCE};
+use crate::cipher::{Aead, Cipher};
 use crate::derivation::{COMMITMENT, Derived, SALT};
+use crate::nonce::random;
 
-/// A key of AES-256-GCM that one instance seals with until its [`LENGTH`] is used up, and that everybody who has the
-/// tenant's key can derive from the salt.
+/// A key of AES-256-GCM that one instance seals with for a while, and that everybody who has the tenant's key can derive
+/// from the salt.
 ///
-/// It is expanded once. Each message gets 96 bits from the operating system as its nonce: a child of a `fork` and a
-/// machine resumed from a snapshot may go on with the same session, so nothing may depend on a state in memory.
+/// It is expanded once. A child of a `fork` and a machine resumed from a snapshot may go on with the same session: it is
+/// the nonces that differ.
 pub(crate) struct Session {
     pub(crate) salt: [u8; SALT],
     pub(crate) commitment: [u8; COMMITMENT],
     pub(crate) aead: Box<dyn Aead>,
     /// Salts are drawn for a tenant's key: under another it is another session.
     tenant: Option<Box<str>>,
-    sealed: AtomicU64,
+    /// The number of the first message of the master key that is not sealed in it any more.
+    until: u64,
 }
 
 impl Session {
-    /// A session of the tenant's `key` that nobody has used before.
+    /// A session of the tenant's `key` that nobody has used before, for messages up to number `until`.
     ///
     /// E008 if the system has no randomness to give.
-    pub(crate) fn begin(cipher: Cipher, key: &Derived, tenant: Option<&str>) -> Result<Self> {
-        Ok(Self::resume(cipher, key, tenant, &random()?))
+    pub(crate) fn begin(cipher: Cipher, key: &Derived, tenant: Option<&str>, until: u64) -> Result<Self> {
+        Ok(Self { until, ..Self::resume(cipher, key, tenant, &random()?) })
     }
 
     /// The session with this `salt`, to open what was sealed in it.
@@ -41,7 +42,7 @@ impl Session {
             // The bytes are needed to expand them.
             aead: cipher.expand(keys.key.expose_secret()),
             tenant: tenant.map(Into::into),
-            sealed: AtomicU64::new(0),
+            until: 0,
         }
     }
 
@@ -54,10 +55,9 @@ impl Session {
         self.commitment.ct_eq(commitment).into()
     }
 
-    /// Takes one of the `length` messages of the session, if there is one left.
-    pub(crate) fn take(&self, length: u64) -> bool {
-        // Cannot overflow: whoever is refused goes on to another session.
-        self.sealed.fetch_add(1, Ordering::Relaxed) < length
+    /// Whether the message with this number is sealed in it.
+    pub(crate) fn takes(&self, number: u64) -> bool {
+        number < self.until
     }
 }
 
@@ -67,24 +67,8 @@ impl fmt::Debug for Session {
     }
 }
 
-/// A nonce for one message.
+/// A session ends after so many messages of its master key: 2^20.
 ///
-/// E008 if the system has no randomness to give.
-pub(crate) fn nonce() -> Result<[u8; NONCE]> {
-    random()
-}
-
-fn random<const N: usize>() -> Result<[u8; N]> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        Error::new(ErrorCode::E008, "encryption: expected randomness from the operating system, got none")
-            .with_source(error)
-    })?;
-    Ok(bytes)
-}
-
-/// So many messages are sealed in a session: 2^20.
-///
-/// NIST SP 800-38D allows 2^32 with random nonces of 96 bits. Children of a `fork` share a session without sharing its
-/// count, so that 4,096 of them may use all of it before the standard's bound is reached.
+/// NIST SP 800-38D allows 2^32 with random nonces of 96 bits. Threads that come late to the end of a session seal one more
+/// in the next, and where children of a `fork` cannot count together each seals so many.
 pub(crate) const LENGTH: u64 = 1 << 20;

@@ -1,6 +1,8 @@
 //! No nonce comes twice: over threads, instances, starts of the process, and children that share an instance.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::collections::HashSet;
+
 use cachekit_core::{EntryContext, Format, Key, KeyRing, MasterKey, Transform};
 use cachekit_crypto::{Encryption, Keys};
 
@@ -14,14 +16,19 @@ fn over_64_threads_with_10_000_each() {
     assert_distinct(drawn, 640_000);
 }
 
+/// `cargo xtask soak nonces` does the same with ten times as many.
 #[test]
-fn over_100_instances_of_one_key() {
+fn over_16_threads_and_100_instances_of_one_key_a_million() {
     let instances: Vec<_> = (0..100).map(|_| encryption()).collect();
-    let drawn: Vec<_> = instances.iter().flat_map(|instance| draw(instance, 1_000)).collect();
-    let mut salts: Vec<_> = drawn.iter().map(|(salt, _)| *salt).collect();
-    salts.dedup();
-    assert_eq!(salts.len(), 100, "each instance has a session of its own");
-    assert_distinct(drawn, 100_000);
+    let drawn: Vec<Drawn> = std::thread::scope(|scope| {
+        let work = || instances.iter().flat_map(|instance| draw(instance, 625)).collect::<Vec<_>>();
+        let threads: Vec<_> = (0..16).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    let salts: HashSet<_> = drawn.iter().map(|(salt, _)| *salt).collect();
+    assert!(salts.len() >= 100, "each instance has a session of its own");
+    // Also over salts: nothing but chance could make a nonce come twice.
+    assert_distinct(drawn.iter().map(|(_, nonce)| ([0; 16], *nonce)).collect(), 1_000_000);
 }
 
 /// Another process is the same program, told by a variable that it is one.
@@ -58,30 +65,32 @@ fn one_start_of_the_process() {
     }
 }
 
-/// Eight children go on with the instance that their parent made and used; half of them are the first process of a
-/// namespace of their own, so that all of these have the same number.
+/// Eight children go on with the instance that their parent made, and with what its thread has just drawn; half of them
+/// are the first process of a namespace of their own, so that all of these have the same number.
 #[cfg(target_os = "linux")]
 #[test]
 fn over_8_children_of_a_fork_with_20_000_each() {
     let dir = tempfile::tempdir().unwrap();
     let encryption = encryption();
     let before = draw(&encryption, 100);
+    let mut drawn = before;
     let mut children = Vec::new();
     for n in 0..8 {
         let file = dir.path().join(n.to_string());
-        let ns = n % 2 == 0;
-        children.push(std::thread::scope(|scope| {
-            // Only children of the thread that leaves a namespace are born in another.
-            scope
-                .spawn(|| child(ns, || std::fs::write(&file, flat(&draw(&encryption, 20_000))).is_ok()))
-                .join()
-                .unwrap()
-        }));
+        let parent = || {
+            let mut drawn = draw(&encryption, 3);
+            let pid = child(n % 2 == 0, || std::fs::write(&file, flat(&draw(&encryption, 20_000))).is_ok());
+            drawn.extend(draw(&encryption, 100));
+            (pid, drawn)
+        };
+        // Only children of the thread that leaves a namespace are born in another.
+        let (pid, parents) = std::thread::scope(|scope| scope.spawn(parent).join().unwrap());
+        children.push(pid);
+        drawn.extend(parents);
     }
     for pid in children {
         assert_eq!(fork::waitpid(pid).unwrap(), 0, "a child failed");
     }
-    let mut drawn = before;
     for n in 0..8 {
         let bytes = std::fs::read(dir.path().join(n.to_string())).unwrap();
         drawn.extend(bytes.chunks_exact(28).map(parts));
@@ -89,7 +98,7 @@ fn over_8_children_of_a_fork_with_20_000_each() {
     drawn.extend(draw(&encryption, 100));
     let salt = drawn[0].0;
     assert!(drawn.iter().all(|(other, _)| *other == salt), "all go on with one session: that is the hard case");
-    assert_distinct(drawn, 160_200);
+    assert_distinct(drawn, 161_024);
 }
 
 /// A child that does `work` and ends, as the first process of a namespace of its own if asked.

@@ -25,6 +25,21 @@ fn what_was_sealed_opens_with_its_length_known() {
     }
 }
 
+/// By a program in Python, from what the documentation says. The fuzz target begins with the same bytes.
+#[test]
+fn what_another_program_sealed_opens() {
+    let seeds: [(&[u8], u8, Option<&str>); 3] = [
+        (include_bytes!("../../fuzz/seeds/ciphertext/current"), 7, None),
+        (include_bytes!("../../fuzz/seeds/ciphertext/previous"), 8, None),
+        (include_bytes!("../../fuzz/seeds/ciphertext/tenant"), 7, Some("acme")),
+    ];
+    for (sealed, key, tenant) in seeds {
+        let tenant = tenant.map(str::to_owned);
+        let place = Place { tenant, format: Format::JSON, named: keys(&[key]).encryption().fingerprint(), ..place() };
+        assert_eq!(open(&keys(&[7, 8]).encryption(), &place, sealed).unwrap(), b"what the seeds hold");
+    }
+}
+
 #[test]
 fn an_entry_with_any_bit_flipped_is_refused() {
     let encryption = keys(&[1]).encryption();

@@ -1,11 +1,15 @@
-//! Keys show nowhere, and nothing of them is left in memory once they are dropped.
+//! Keys show nowhere.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::ffi::OsString;
+use std::fmt::{Debug, Write};
+use std::sync::{Arc, Mutex};
 
 use cachekit_core::{EntryContext, Error, Format, Key, KeyProvider, KeyRing, MasterKey, Transform};
 use cachekit_crypto::{CachedKeys, EnvironmentKeys, FileKeys, Keys, StaticKeys};
 use cachekit_testkit::{assert_debug_redacted, assert_redacted};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Metadata, Subscriber, span};
 
 #[tokio::test]
 async fn no_error_and_no_debug_shows_a_digit_of_a_key_over_all_that_can_go_wrong() {
@@ -38,6 +42,27 @@ async fn no_error_and_no_debug_shows_a_digit_of_a_key_over_all_that_can_go_wrong
             assert_redacted(error, shown);
         }
     }
+}
+
+/// The file was fine at first: what is wrong with it later is told in events.
+#[tokio::test]
+async fn no_event_shows_a_digit_of_a_key() {
+    let told = Told::default();
+    let _listening = tracing::subscriber::set_default(told.clone());
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keys");
+    std::fs::write(&path, &malformed()[0]).unwrap();
+    let keys = Keys::new(FileKeys::new(&path)).await.unwrap();
+    let mut failed = 0;
+    for current in &malformed()[1..] {
+        for previous in malformed() {
+            std::fs::write(&path, format!("{current}\n{previous}")).unwrap();
+            failed += usize::from(keys.refresh().await.is_err());
+        }
+    }
+    let told = told.0.lock().unwrap();
+    assert!(failed > 40 && told.matches("master keys not refreshed").count() >= failed, "{failed} failed");
+    assert!(!told.is_empty() && SHOWN.iter().all(|shown| !told.contains(shown)), "an event shows a key");
 }
 
 #[test]
@@ -107,75 +132,37 @@ fn assert_shows_nothing(value: &impl std::fmt::Debug) {
 /// text and of those that it stands for.
 const SHOWN: [&str; 4] = ["5ec2e7", "5EC2E7", "53, 101, 99", "94, 194, 231"];
 
-#[cfg(target_os = "linux")]
-mod memory {
-    use super::*;
-    use std::io::{Read, Seek, SeekFrom};
+/// All that spans and events say.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<String>>);
 
-    /// Both master keys of 100 rings that were made, used and dropped. What is searched for is kept masked.
-    #[test]
-    fn nothing_of_a_master_key_is_left_in_memory_once_all_is_dropped() {
-        let used = |masked: &[[u8; 32]]| {
-            let keys = Keys::fixed(&ring_of(masked));
-            let _sealed = seal(&keys.encryption());
-            let ring = ring_of(masked);
-            let held = in_memory(masked);
-            drop((keys, ring));
-            held
-        };
-        let rings: Vec<[[u8; 32]; 2]> = (0..100).map(|_| [pattern(), pattern()]).collect();
-        let held: usize = rings[..3].iter().map(|ring| used(ring)).sum();
-        assert_eq!(held, 6, "the search finds what is there");
-        rings[3..].iter().for_each(|masked| {
-            let keys = Keys::fixed(&ring_of(masked));
-            let _sealed = seal(&keys.encryption());
-        });
-        assert_eq!(in_memory(&rings.concat()), 0, "of 200 keys");
+impl Subscriber for Told {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
     }
 
-    fn ring_of(masked: &[[u8; 32]]) -> KeyRing {
-        let mut keys = masked.iter().map(|masked| {
-            let mut plain = zeroize::Zeroizing::new(*masked);
-            plain.iter_mut().for_each(|byte| *byte ^= MASK);
-            MasterKey::new(&plain[..]).unwrap()
-        });
-        KeyRing::new(keys.next().unwrap()).with_previous(keys.collect()).unwrap()
+    fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
+        span.record(&mut Writes(&mut self.0.lock().unwrap()));
+        span::Id::from_u64(1)
     }
 
-    /// Bytes that occur nowhere else.
-    fn pattern() -> [u8; 32] {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).unwrap();
-        bytes
+    fn record(&self, _: &span::Id, values: &span::Record<'_>) {
+        values.record(&mut Writes(&mut self.0.lock().unwrap()));
     }
 
-    /// How many of these are in the memory of this process, each the mask of what is searched for. It searches for the
-    /// latter half: an allocator writes over the beginning of what it was given back.
-    fn in_memory(masked: &[[u8; 32]]) -> usize {
-        let mut found = std::collections::BTreeSet::new();
-        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-        let mut memory = std::fs::File::open("/proc/self/mem").unwrap();
-        for line in maps.lines().filter(|line| line.contains(" rw") && !line.contains("[stack]")) {
-            let (start, end) = line.split(' ').next().unwrap().split_once('-').unwrap();
-            let [start, end] = [start, end].map(|text| u64::from_str_radix(text, 16).unwrap());
-            let mut bytes = zeroize::Zeroizing::new(vec![0; usize::try_from(end - start).unwrap()]);
-            memory.seek(SeekFrom::Start(start)).unwrap();
-            if memory.read_exact(&mut bytes).is_err() {
-                continue;
-            }
-            bytes.iter_mut().for_each(|byte| *byte ^= MASK);
-            for masked in masked {
-                let mut from = 0;
-                while let Some(at) = bytes[from..].iter().position(|byte| *byte == masked[16]) {
-                    from += at + 1;
-                    if bytes[from - 1..].starts_with(&masked[16..]) {
-                        found.insert(masked);
-                    }
-                }
-            }
-        }
-        found.len()
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut Writes(&mut self.0.lock().unwrap()));
     }
 
-    const MASK: u8 = 0xa5;
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+struct Writes<'a>(&'a mut String);
+
+impl Visit for Writes<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        writeln!(self.0, "{field}: {value:?}").unwrap();
+    }
 }
