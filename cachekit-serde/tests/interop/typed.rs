@@ -65,7 +65,8 @@ impl Typed {
                 },
                 _ => {
                     let pair = |(key, value): (&String, &Value)| Some((Self::Text(key.clone()), Self::of(value)?));
-                    Self::Map(pairs.iter().map(pair).collect::<Option<_>>()?)
+                    // In an order that is not the sorted one.
+                    Self::Map(pairs.iter().rev().map(pair).collect::<Option<_>>()?)
                 }
             },
         })
