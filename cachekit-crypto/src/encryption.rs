@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use cachekit_core::{Applied, EntryContext, Error, ErrorCode, Result, Transform, TransformKind};
-use smallvec::SmallVec;
 use zeroize::Zeroize;
 
 use crate::cipher::{NONCE, Refused, TAG};
@@ -74,7 +73,7 @@ impl Transform for Encryption {
         })?;
         bytes.reserve(Self::OVERHEAD);
         let sealed = master.seal(context.tenant, |session, nonce| {
-            let tag = session.aead.seal(nonce, &bound(context), &mut bytes[from..])?;
+            let tag = bound(context, |bound| session.aead.seal(nonce, bound, &mut bytes[from..]))?;
             bytes.extend_from_slice(&tag);
             bytes.extend_from_slice(nonce);
             bytes.extend_from_slice(&session.salt);
@@ -116,7 +115,7 @@ impl Encryption {
         }
         let opened = master.open(context.tenant, &salt, |session| {
             session.is_committed_to(&commitment)
-                && session.aead.open(&nonce, &bound(context), &mut bytes[..sealed]).is_ok()
+                && bound(context, |bound| session.aead.open(&nonce, bound, &mut bytes[..sealed])).is_ok()
         });
         if !opened {
             return Err(refused("an entry sealed for this place", "one that does not authenticate"));
@@ -151,25 +150,33 @@ impl Trailer {
     }
 }
 
-/// Everything that the tag covers beside the text: two different contexts never give the same bytes, for each part is
-/// preceded by its length or has a fixed one. The tenant is in the key, too.
-fn bound(context: &EntryContext<'_>) -> Bound {
+/// Hands over everything that the tag covers beside the text: two different contexts never give the same bytes, for each
+/// part is preceded by its length or has a fixed one. The tenant is in the key, too.
+fn bound<R>(context: &EntryContext<'_>, take: impl FnOnce(&[u8]) -> R) -> R {
     let key = context.key.as_str().as_bytes();
     let tenant = context.tenant.map(str::as_bytes);
-    let mut bound = Bound::new();
-    bound.push(SUITE);
-    bound.push(u8::from(tenant.is_some()));
-    bound.push(context.format.id);
-    bound.extend_from_slice(&context.format.schema.to_be_bytes());
-    for part in [key, tenant.unwrap_or_default(), context.header] {
-        bound.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        bound.extend_from_slice(part);
+    let lengths = [key, tenant.unwrap_or_default(), context.header].map(|part| (part.len() as u64).to_be_bytes());
+    let parts: [&[u8]; 8] = [
+        &[SUITE, u8::from(tenant.is_some()), context.format.id],
+        &context.format.schema.to_be_bytes(),
+        &lengths[0],
+        key,
+        &lengths[1],
+        tenant.unwrap_or_default(),
+        &lengths[2],
+        context.header,
+    ];
+    // This is done at each hit: usually without an allocation.
+    let (mut on_stack, mut length) = ([0; 256], 0);
+    for part in parts {
+        match on_stack.get_mut(length..length + part.len()) {
+            Some(place) => place.copy_from_slice(part),
+            None => return take(&parts.concat()),
+        }
+        length += part.len();
     }
-    bound
+    take(&on_stack[..length])
 }
-
-/// On the stack for all keys and tenants that there can be, and for headers of up to 120 bytes.
-type Bound = SmallVec<[u8; 512]>;
 
 fn refused(expected: impl fmt::Display, got: impl fmt::Display) -> Error {
     Error::invalid(ErrorCode::E003, "encrypted entry", expected, got)

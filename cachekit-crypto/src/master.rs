@@ -124,7 +124,6 @@ impl Master {
                 format!("the current key has sealed {limit} entries in the interop layout, as many as it may");
             return Err(Error::new(ErrorCode::E006, message));
         }
-        self.sealed.count();
         Ok(of)
     }
 
@@ -175,8 +174,10 @@ impl Master {
     }
 
     pub(crate) fn sealed(&self) -> u64 {
+        let interop = self.interop.read().unwrap_or_else(PoisonError::into_inner);
+        let interop: u64 = interop.values().map(|of| of.sealed.load(Ordering::Relaxed)).sum();
         // Who was refused was counted, too.
-        self.sealed.counted().min(self.use_.seal_limit)
+        self.sealed.counted().min(self.use_.seal_limit) + interop
     }
 
     pub(crate) fn opened(&self) -> u64 {

@@ -52,7 +52,10 @@ impl Session {
 
     /// Whether `commitment` is this session's. It takes the same time wherever they differ.
     pub(crate) fn is_committed_to(&self, commitment: &[u8; COMMITMENT]) -> bool {
-        self.commitment.ct_eq(commitment).into()
+        // In words: byte by byte it takes as long as a short text.
+        let word = |(own, other): (&[u8; 8], &[u8; 8])| u64::from_ne_bytes(*own) ^ u64::from_ne_bytes(*other);
+        let words = self.commitment.as_chunks::<8>().0.iter().zip(commitment.as_chunks::<8>().0);
+        words.map(word).fold(0, |differ, word| differ | word).ct_eq(&0).into()
     }
 
     /// Whether the message with this number is sealed in it.

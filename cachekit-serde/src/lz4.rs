@@ -108,17 +108,15 @@ impl Transform for Lz4 {
         if bytes.len() < self.threshold || length > self.max_size {
             return Ok(Applied::Declined);
         }
-        let mut compressed = vec![0; PREFIX + lz4_flex::block::get_maximum_output_size(bytes.len())];
-        compressed[..PREFIX].copy_from_slice(&length.to_be_bytes());
-        let Ok(block) = lz4_flex::block::compress_into(bytes, &mut compressed[PREFIX..]) else {
-            return Ok(Applied::Declined);
-        };
-        let pays = PREFIX + block < bytes.len() && PREFIX + block <= self.worthwhile(bytes.len());
+        let mut compressed = lz4_flex::block::compress_prepend_size(bytes);
+        let block = compressed.len() - PREFIX;
+        let pays = compressed.len() < bytes.len() && compressed.len() <= self.worthwhile(bytes.len());
         if !pays || !self.sizes(block).contains(&bytes.len()) {
             return Ok(Applied::Declined);
         }
-        bytes.clear();
-        bytes.extend_from_slice(&compressed[..PREFIX + block]);
+        // The crate writes the length in the other order.
+        compressed[..PREFIX].copy_from_slice(&length.to_be_bytes());
+        *bytes = compressed;
         Ok(Applied::Yes)
     }
 

@@ -26,6 +26,7 @@ pub(crate) fn steps(run: &mut Run, workspace: &Workspace) -> Result<(), Failure>
     }
     run.step(&Step::new("format", &["fmt", "--all", "--check"]))?;
     run.step(&Step::new("format of the benches", &["fmt", "--check", "--manifest-path", "bench/Cargo.toml"]))?;
+    run.step(&Step::new("format of the fuzz targets", &["fmt", "--check", "--manifest-path", "fuzz/Cargo.toml"]))?;
     run.task("tidy", "cargo xtask tidy", || tidy::check(workspace))?;
     let features = workspace.public_features();
     let clippy = ["clippy", "--workspace", "--all-targets", "--features", &features];

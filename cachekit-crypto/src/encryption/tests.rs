@@ -73,7 +73,10 @@ fn contexts_that_run_into_each_other_are_bound_apart() {
         EntryContext::new(&a, None, Format::POSTCARD, b"bc"),
         EntryContext::new(&a, None, Format::JSON.with_schema(1), b"bc"),
     ];
-    let distinct: HashSet<_> = contexts.iter().map(bound).collect();
+    let distinct: HashSet<_> = contexts.iter().map(|context| bound(context, <[u8]>::to_vec)).collect();
+    // Also one that is too long for the stack.
+    let (header, long) = ([7; 300], |header| EntryContext::new(&a, None, Format::JSON, header));
+    assert_eq!(bound(&long(&header), <[u8]>::to_vec)[42..], header);
     assert_eq!(distinct.len(), contexts.len());
 }
 

@@ -199,7 +199,7 @@ mod tests {
             profile: Profile::Fast,
             seed: 7,
             subjects: vec![Subject::part(Suite::Policy, report)],
-            drills: cachekit_testkit::drills::run_matching("errors.E001.*", |_| {}),
+            drills: cachekit_testkit::drills::run_matching("errors.E060.*", |_| {}),
         }
     }
 

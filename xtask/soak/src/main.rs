@@ -1,8 +1,9 @@
-//! `cargo xtask soak`: long trials with real servers and real time, which no test could wait for.
+//! `cargo xtask soak`: long trials with real servers, real time and large numbers, which no test could wait for.
 //!
 //! A program of its own, so that the rest of the workshop builds without what is under trial.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program talks to its terminal")]
 
+mod nonces;
 mod outage;
 mod verdict;
 
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 use lexopt::{Arg, ValueExt};
 
 /// Every trial, by the name that the command line takes.
-const TRIALS: &[(&str, Trial)] = &[("outage", outage::run)];
+const TRIALS: &[(&str, Trial)] = &[("outage", outage::run), ("nonces", nonces::run)];
 
 type Trial = fn(&Asked) -> verdict::Verdicts;
 
@@ -81,6 +82,8 @@ Usage: cargo xtask soak [TRIAL] [--case TEXT]
 Trials:
   outage    a real Redis under load from 64 tasks and from one: killed, stalled, restarted empty, cut off, and
             answering garbage; about two minutes a case, for the breaker stays open for one
+  nonces    ten million entries sealed by a hundred instances over sixteen threads, with each cipher: no nonce comes
+            twice; some seconds
 
 Options:
   --case TEXT    only cases whose name holds TEXT

@@ -23,7 +23,7 @@ fn what_aes_gcm_opens_under_two_keys_opens_under_one_at_most_in_any_order_of_the
         let sessions = roots.each_ref().map(|root| root.session(&salt));
         let aeads = sessions.each_ref().map(|session| Cipher::RustCrypto.expand(session.key.expose_secret()));
         let nonce = [7; NONCE];
-        let bounds = contexts.each_ref().map(bound);
+        let bounds = contexts.each_ref().map(|context| bound(context, <[u8]>::to_vec));
         let both = under_both([&*aeads[0], &*aeads[1]], &nonce, [&bounds[0], &bounds[1]]);
         for (aead, bound) in aeads.iter().zip(&bounds) {
             aead.open(&nonce, bound, &mut both.clone()).expect("AES-GCM alone opens it under both keys");
