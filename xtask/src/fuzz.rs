@@ -143,8 +143,9 @@ const EACH: u64 = 60;
 /// And so many in continuous integration: enough to see that it builds, and that no seed fails.
 const BRIEF: u64 = 5;
 
-/// Beyond these an input counts as a failure, too: half a gibibyte of memory, ten seconds.
-const LIMITS: &[&str] = &["-max_len=4096", "-rss_limit_mb=512", "-timeout=10", "-print_final_stats=1"];
+/// Beyond these an input counts as a failure, too: half a gibibyte of memory, a minute. A busy machine may keep
+/// a process waiting for many seconds.
+const LIMITS: &[&str] = &["-max_len=4096", "-rss_limit_mb=512", "-timeout=60", "-print_final_stats=1"];
 
 /// Coverage as the address sanitizer of nightly compilers would bring it along.
 const FLAGS: &str = "--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module \
