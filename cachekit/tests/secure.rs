@@ -338,3 +338,27 @@ fn _is_send() {
     fn check<F: Future + Send>(_: F) {}
     check(diagnosis(7));
 }
+
+#[cfg(feature = "interop")]
+#[cache(secure, interop = "triple", namespace = "sealed-numbers")]
+async fn triple(number: u64) -> u64 {
+    number * 3
+}
+
+/// The cache has the keys, the namespace the layout: what is sealed is what other clients open.
+#[cfg(feature = "interop")]
+#[tokio::test]
+async fn shared_entries_are_sealed_as_other_clients_seal_them() {
+    use cachekit::interop::{InteropKey, InteropValues};
+
+    let (store, key) = (MemoryBackend::new(), InteropKey::of(&(7_u64,)).unwrap());
+    let cache = cache_over(&store);
+    assert_eq!(scope(cache.clone(), triple(7)).await, 21);
+    assert_eq!(scope(cache, triple(7)).await, 21, "from L1, where it is sealed");
+    let entry = stored(&store, &format!("sealed-numbers:triple:{}", key.as_str())).await.unwrap();
+    assert_eq!(entry.len(), 12 + 1 + 16, "nonce, document, tag, and no header");
+    let theirs = Cache::builder().backend(store).build().unwrap();
+    let theirs = theirs.namespace::<u64>("sealed-numbers").serializer(InteropValues).interop("triple");
+    let theirs = theirs.encrypt(keys(1).interop_encryption()).open().unwrap();
+    assert_eq!(theirs.get(key).await.unwrap().as_deref(), Some(&21));
+}
