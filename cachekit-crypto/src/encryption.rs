@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use cachekit_core::{Applied, EntryContext, Error, ErrorCode, Result, Transform, TransformKind};
-use zeroize::Zeroize;
 
 use crate::cipher::{NONCE, Refused, TAG};
 use crate::derivation::{COMMITMENT, SALT};
 use crate::interop::InteropEncryption;
 use crate::keys::Shared;
+use crate::refusal::{open_or_wipe, refused, too_long};
 
 /// Seals the entries of a namespace in the native layout with the [`Keys`](crate::Keys) that it was made from, in the
 /// buffer that they travel in.
@@ -81,18 +81,12 @@ impl Transform for Encryption {
             bytes.push(SUITE);
             Ok::<(), Refused>(())
         })?;
-        sealed
-            .map_err(|_| Error::new(ErrorCode::E020, "encryption: expected at most 64 GiB in one value, got more"))?;
+        sealed.map_err(too_long)?;
         Ok(Applied::Yes)
     }
 
     fn reverse(&self, context: &EntryContext<'_>, bytes: &mut Vec<u8>) -> Result<()> {
-        let opened = self.open(context, bytes);
-        if opened.is_err() {
-            // Also whatever was decrypted before the tag was found wrong.
-            bytes.zeroize();
-        }
-        opened
+        open_or_wipe(bytes, |bytes| self.open(context, bytes))
     }
 }
 
@@ -176,10 +170,6 @@ fn bound<R>(context: &EntryContext<'_>, take: impl FnOnce(&[u8]) -> R) -> R {
         length += part.len();
     }
     take(&on_stack[..length])
-}
-
-fn refused(expected: impl fmt::Display, got: impl fmt::Display) -> Error {
-    Error::invalid(ErrorCode::E003, "encrypted entry", expected, got)
 }
 
 /// AES-256-GCM with a random nonce, in a session that HKDF-SHA256 derives from tenant key and salt.

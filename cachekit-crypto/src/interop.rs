@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use cachekit_core::{Applied, EntryContext, Error, ErrorCode, Layout, Result, Transform, TransformKind};
-use zeroize::Zeroize;
 
 use crate::cipher::{NONCE, TAG};
 use crate::keys::Shared;
 use crate::nonce::random;
+use crate::refusal::{open_or_wipe, refused, too_long};
 
 /// Seals the entries of a namespace in the interop layout, as CacheKit's other clients do: AES-256-GCM under a key that
 /// HKDF-SHA256 derives from master key and tenant. Made by [`Keys::interop_encryption`](crate::Keys::interop_encryption).
@@ -136,21 +136,14 @@ impl Transform for InteropEncryption {
         bytes.resize(length + NONCE, 0);
         bytes.copy_within(..length, NONCE);
         bytes[..NONCE].copy_from_slice(&nonce);
-        let tag = key
-            .aead
-            .seal(&nonce, &bound(&self.tenant, context.key.as_str()), &mut bytes[NONCE..])
-            .map_err(|_| Error::new(ErrorCode::E020, "encryption: expected at most 64 GiB in one value, got more"))?;
+        let tag =
+            key.aead.seal(&nonce, &bound(&self.tenant, context.key.as_str()), &mut bytes[NONCE..]).map_err(too_long)?;
         bytes.extend_from_slice(&tag);
         Ok(Applied::Yes)
     }
 
     fn reverse(&self, context: &EntryContext<'_>, bytes: &mut Vec<u8>) -> Result<()> {
-        let opened = self.open(context, bytes);
-        if opened.is_err() {
-            // Also whatever was decrypted before a tag was found wrong.
-            bytes.zeroize();
-        }
-        opened
+        open_or_wipe(bytes, |bytes| self.open(context, bytes))
     }
 
     fn check(&self, layout: Layout, name: &str) -> Result<()> {
@@ -208,10 +201,6 @@ fn bound(tenant: &str, key: &str) -> Vec<u8> {
         bound.extend_from_slice(part.as_bytes());
     }
     bound
-}
-
-fn refused(expected: impl fmt::Display, got: impl fmt::Display) -> Error {
-    Error::invalid(ErrorCode::E003, "encrypted entry", expected, got)
 }
 
 const DEFAULT_TENANT: &str = "default";

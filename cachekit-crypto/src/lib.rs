@@ -9,6 +9,7 @@ mod keys;
 mod master;
 mod nonce;
 mod providers;
+mod refusal;
 mod session;
 mod tally;
 
